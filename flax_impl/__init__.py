@@ -1,0 +1,1 @@
+"""The Flax panel: every architecture as a `flax.linen.Module`."""

@@ -1,0 +1,1 @@
+"""The PyTorch panel: every architecture as a `torch.nn.Module`."""
