@@ -1,4 +1,4 @@
-"""The Keras panel: every architecture as a `keras.Model`, on TensorFlow unless KERAS_BACKEND says else."""
+"""The Keras panel: every architecture as a `keras.Model`, on TensorFlow by default."""
 
 import os
 

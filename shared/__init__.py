@@ -1,1 +1,1 @@
-"""What the three panels share: specs, data, weights, processes and the verbs. Imports no framework."""
+"""What the three panels share: specs, data, weights, processes, verbs. Imports no framework."""

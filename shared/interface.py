@@ -1,54 +1,183 @@
-"""What every backend offers, and the errors that a user may see.
+"""What every backend offers: the protocols that the three panels' `backend.py` follow.
 
 NumPy goes in and NumPy comes out, in dictionaries by name: images NHWC, tokens and labels int32.
-A backend module (`torch_impl/backend.py` and its two siblings) has one object, `BACKEND`, that
-follows `Backend`; a model that it builds follows `Model`.
+Inside, each backend keeps its framework's own layout.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import importlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
-if TYPE_CHECKING:
-    import numpy as np
+import numpy as np
 
-    from shared.specs import Network, Task
+from shared.errors import ConfigurationError, InputError
+from shared.specs import Network, Settings, Task, Tensor
 
-    Arrays = Mapping[str, np.ndarray]
-
-DType = Literal["float32", "float64"]
-Device = Literal["cpu", "cuda"]
-
-
-class TriptychError(Exception):
-    """The base of every error that is the user's to mend: one sentence, shown without a traceback."""
+Arrays = Mapping[str, np.ndarray]
+DTYPES = ("float32", "float64")
+DEVICES = ("cpu", "cuda")
 
 
-class BackendMissingError(TriptychError):
-    """A backend's framework is not installed."""
+@dataclass(frozen=True)
+class TensorInfo:
+    """One row of a parameter table: a canonical name, its shape, its dtype, and its kind."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    kind: Literal["parameter", "buffer"]
+
+    @property
+    def size(self) -> int:
+        """The number of values."""
+        return int(np.prod(self.shape, dtype=np.int64))
 
 
-class DeviceMissingError(TriptychError):
-    """The device asked for is not on this machine, or the framework cannot use it."""
+class Trainer(Protocol):
+    """An optimizer at work on one model. Batches hold inputs and targets by name.
+
+    Both steps give `loss` (a mean over the batch) and `correct` (how many of the batch the first
+    objective's output classifies rightly): scalars of the framework, perhaps not computed yet;
+    `float()` waits for them.
+    """
+
+    def train_step(self, batch: Arrays) -> Mapping[str, Any]:
+        """Change the model by one optimizer step; the losses are those before the change."""
+
+    def evaluation_step(self, batch: Arrays) -> Mapping[str, Any]:
+        """The same figures in evaluation mode; the model does not change."""
 
 
-class ConfigurationError(TriptychError):
-    """A name, a constructor argument or a setting is not one that exists or makes sense."""
+class Model(Protocol):
+    """A network that lives in one framework, on one device."""
+
+    network: Network
+    dtype: str
+    device: str
+    native: Any
+    """The framework's own model."""
+
+    def table(self) -> list[TensorInfo]:
+        """Every tensor in canonical names and layouts, in the order of the framework."""
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """Copies of all parameters and buffers in canonical names and layouts."""
+
+    def load_weights(self, weights: Arrays) -> None:
+        """Take canonical weights; they are cast to the model's dtype.
+
+        Raises:
+            WeightsError: tensors are missing, extra or misshapen; the sentence names them all, and
+                the model is as it was.
+        """
+
+    def __call__(self, inputs: Arrays) -> dict[str, np.ndarray]:
+        """Outputs by name for inputs by name, in evaluation mode.
+
+        Raises:
+            InputError: a name, shape or dtype is not the network's.
+        """
+
+    def predict(self, inputs: Arrays) -> tuple[np.ndarray, np.ndarray]:
+        """Classes int32 (B,) and their probabilities (B,), through the panel's InferenceModel."""
+
+    def trainer(self, task: Task, settings: Settings, seed: int) -> Trainer:
+        """An optimizer for this model; `seed` is for dropout."""
+
+    def record_epoch(self, loss: float, train_accuracy: float, val_accuracy: float) -> None:
+        """Tell a network that keeps a log of its training; others take no notice."""
 
 
-class InputError(TriptychError):
-    """Inputs do not have the names, shapes or values that the network takes."""
+class Backend(Protocol):
+    """One framework."""
+
+    name: str
+
+    def versions(self) -> dict[str, str]:
+        """Names and versions of the libraries that compute."""
+
+    def devices(self) -> list[str]:
+        """The devices that can be asked for on this machine: "cpu", perhaps "cuda"."""
+
+    def build(
+        self, network: Network, *, seed: int = 0, dtype: str = "float32", device: str = "cpu"
+    ) -> Model:
+        """A network with the framework's own initial weights, a function of `seed`.
+
+        Raises:
+            ConfigurationError: the dtype or device has an unknown name.
+            DeviceMissingError: the device is not there.
+        """
 
 
-class WeightsError(TriptychError):
-    """Weights do not fit the network, or their file cannot be read or written."""
+def check_build(dtype: str, device: str) -> None:
+    """Raise ConfigurationError unless dtype and device have names that exist."""
+    if dtype not in DTYPES:
+        raise ConfigurationError(f"dtype must be float32 or float64, not {dtype!r}")
+    if device not in DEVICES:
+        raise ConfigurationError(f"device must be cpu or cuda, not {device!r}")
 
 
-class DataError(TriptychError):
-    """A data set is missing, damaged, or cannot be downloaded or stored."""
+def check_inputs(network: Network, inputs: Arrays, dtype: str) -> list[np.ndarray]:
+    """The inputs in the network's order and dtype.
+
+    An image network takes any height and width that it can compute with; every other axis must be
+    the spec's.
+
+    Raises:
+        InputError: a name is missing or unknown, a shape or dtype does not fit, the batch is empty.
+    """
+    if set(inputs) != set(network.inputs):
+        raise InputError(
+            f"{network.cls} takes the inputs {', '.join(network.inputs)}, "
+            f"not {', '.join(inputs) or 'none'}"
+        )
+    arrays = [
+        _checked(name, np.asarray(inputs[name]), tensor, dtype)
+        for name, tensor in network.inputs.items()
+    ]
+    lengths = {name: len(array) for name, array in zip(network.inputs, arrays, strict=True)}
+    if len(set(lengths.values())) > 1 or 0 in lengths.values():
+        raise InputError(f"{network.cls} takes batches of one length above 0, not {lengths}")
+    return arrays
 
 
-class WorkerError(TriptychError):
-    """A backend's process ended, or failed, before it gave its result."""
+def _checked(name: str, array: np.ndarray, tensor: Tensor, dtype: str) -> np.ndarray:
+    """One input in the model's dtype; raises InputError if it is not what the tensor says."""
+    wanted = (
+        (None, None, tensor.shape[-1]) if tensor.axes == "HWC" else tuple(tensor.shape)
+    )  # height and width are free
+    fits = array.ndim == len(wanted) + 1 and all(
+        size in (None, got) for size, got in zip(wanted, array.shape[1:], strict=True)
+    )
+    if not fits:
+        shape = ", ".join(["batch", *map(str, tensor.shape)])
+        raise InputError(f"input {name!r} must have shape ({shape}), not {array.shape}")
+    if tensor.dtype == "float":
+        if array.dtype.kind != "f":
+            raise InputError(
+                f"input {name!r} must be floating point, not {array.dtype}; "
+                "shared.mnist.normalise turns uint8 images into float32"
+            )
+        return array.astype(dtype, copy=False)
+    if array.dtype.kind not in "iu":
+        raise InputError(f"input {name!r} must be integers, not {array.dtype}")
+    return array.astype(tensor.dtype, copy=False)
+
+
+def by_name(names: Iterable[str], outputs: Any) -> dict[str, Any]:
+    """A network's outputs, one array or a tuple in the spec's order, as a dictionary."""
+    return dict(zip(names, outputs if isinstance(outputs, tuple) else (outputs,), strict=True))
+
+
+def construct(panel: str, network: Network) -> Any:
+    """Call the constructor of a network's class in a panel, nested networks first."""
+    module = importlib.import_module(f"{panel}.{network.file}")
+    config = {
+        key: construct(panel, value) if isinstance(value, Network) else value
+        for key, value in network.config.items()
+    }
+    return getattr(module, network.cls)(**config)

@@ -1,0 +1,186 @@
+"""Flax behind the shared interface: NumPy in, NumPy out."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import flax
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import linen as nn
+from jax import Array
+
+from flax_impl import training, weights
+from flax_impl.inference import InferenceModel
+from shared.errors import DeviceMissingError
+from shared.interface import (
+    Arrays,
+    Model,
+    TensorInfo,
+    by_name,
+    check_build,
+    check_inputs,
+    construct,
+)
+from shared.interface import Trainer as SharedTrainer
+from shared.specs import Network, Settings, Task
+
+
+@contextmanager
+def _computing(dtype: str, device: str) -> Iterator[None]:
+    """JAX turns float64 into float32 unless told otherwise, and puts arrays on its own choice."""
+    with jax.enable_x64(dtype == "float64"), jax.default_device(jax.devices(device)[0]):
+        yield
+
+
+class FlaxModel:
+    """A module with its variables, network, dtype and device."""
+
+    def __init__(
+        self,
+        network: Network,
+        native: nn.Module,
+        variables: weights.Variables,
+        slots: Mapping[str, weights.Slot],
+        dtype: str,
+        device: str,
+    ) -> None:
+        self.network = network
+        self.native = native
+        self.variables = variables
+        self.dtype = dtype
+        self.device = device
+        self._slots = slots
+        self._apply = jax.jit(partial(native.apply, train=False))
+        self._predict = jax.jit(
+            lambda variables, inputs: InferenceModel(native).apply(
+                {name: {"base_model": tree} for name, tree in variables.items()},
+                inputs,
+                return_confidence=True,
+                method="predict",
+            )
+        )
+
+    def table(self) -> list[TensorInfo]:
+        """Every tensor in canonical names and layouts."""
+        return weights.table(self.variables, self._slots)
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """Copies of all parameters and buffers."""
+        return weights.to_canonical(self.variables, self._slots)
+
+    def load_weights(self, arrays: Arrays) -> None:
+        """Take canonical weights."""
+        with self.computing():
+            self.variables = weights.from_canonical(self.variables, self._slots, arrays)
+
+    def computing(self) -> Any:
+        """A context in which JAX computes in the model's dtype on its device."""
+        return _computing(self.dtype, self.device)
+
+    def inputs(self, arrays: Arrays) -> tuple[Array, ...]:
+        """The network's inputs as arrays on its device; images are NHWC here too."""
+        return tuple(map(jnp.asarray, check_inputs(self.network, arrays, self.dtype)))
+
+    def targets(self, task: Task, batch: Arrays) -> dict[str, Array]:
+        """The task's targets as arrays on the model's device."""
+        targets = {o.target: batch[o.target] for o in task.objectives}
+        return {
+            name: jnp.asarray(array, dtype=self.dtype if array.dtype.kind == "f" else None)
+            for name, array in targets.items()
+        }
+
+    def __call__(self, inputs: Arrays) -> dict[str, np.ndarray]:
+        """Outputs by name in evaluation mode."""
+        with self.computing():
+            outputs = self._apply(self.variables, *self.inputs(inputs))
+            named = by_name(self.network.outputs, outputs)
+            return {name: np.array(array) for name, array in named.items()}
+
+    def predict(self, inputs: Arrays) -> tuple[np.ndarray, np.ndarray]:
+        """Classes and their probabilities."""
+        with self.computing():
+            classes, confidence = self._predict(self.variables, self.inputs(inputs))
+            return np.array(classes, np.int32), np.array(confidence)
+
+    def trainer(self, task: Task, settings: Settings, seed: int) -> SharedTrainer:
+        """An optimizer at work on this model."""
+        return FlaxTrainer(self, task, settings, seed)
+
+    def record_epoch(self, loss: float, train_accuracy: float, val_accuracy: float) -> None:
+        """Tell a network that keeps a log of its training."""
+        if hasattr(self.native, "record_epoch"):
+            self.native.record_epoch(loss, train_accuracy, val_accuracy)
+
+
+class FlaxTrainer:
+    """`training.Trainer` for batches of NumPy arrays; the model has the newest variables."""
+
+    def __init__(self, model: FlaxModel, task: Task, settings: Settings, seed: int) -> None:
+        self.model = model
+        self.task = task
+        with model.computing():
+            self.native = training.Trainer(
+                model.native, model.variables, list(model.network.outputs), task, settings, seed
+            )
+
+    def train_step(self, batch: Arrays) -> Mapping[str, Any]:
+        """One optimizer step."""
+        with self.model.computing():
+            result = self.native.train_step(*self._split(batch))
+        self.model.variables = self.native.variables
+        return result
+
+    def evaluation_step(self, batch: Arrays) -> Mapping[str, Any]:
+        """The same figures in evaluation mode."""
+        with self.model.computing():
+            return self.native.evaluation_step(*self._split(batch))
+
+    def _split(self, batch: Arrays) -> tuple[tuple[Array, ...], dict[str, Array]]:
+        inputs = {name: batch[name] for name in self.model.network.inputs}
+        return self.model.inputs(inputs), self.model.targets(self.task, batch)
+
+
+class FlaxBackend:
+    """Builds the classes of `flax_impl`."""
+
+    name = "flax"
+
+    def versions(self) -> dict[str, str]:
+        """The versions of JAX, Flax and optax."""
+        return {"jax": jax.__version__, "flax": flax.__version__, "optax": optax.__version__}
+
+    def devices(self) -> list[str]:
+        """The CPU, and the GPU if JAX can use it."""
+        try:
+            return ["cpu", "cuda"] if jax.devices("cuda") else ["cpu"]
+        except RuntimeError:
+            return ["cpu"]
+
+    def build(
+        self, network: Network, *, seed: int = 0, dtype: str = "float32", device: str = "cpu"
+    ) -> Model:
+        """A network with Flax's own initial weights."""
+        check_build(dtype, device)
+        if device not in self.devices():
+            raise DeviceMissingError(
+                "flax finds no CUDA device on this machine; use the device cpu, or install JAX "
+                "for this machine's GPU: pip install 'jax[cuda13]'"
+            )
+        module = construct("flax_impl", network)
+        with _computing(dtype, device):
+            example = [
+                jnp.zeros((1, *tensor.shape), "float32" if tensor.dtype == "float" else "int32")
+                for tensor in network.inputs.values()
+            ]
+            slots = weights.layout(module, *example)
+            variables = jax.jit(module.init)(jax.random.key(seed), *example)
+            # Flax computes in the dtype that variables and inputs have: no layer needs to say it.
+            variables = jax.tree.map(lambda array: array.astype(dtype), variables)
+        return FlaxModel(network, module, variables, slots, dtype, device)
+
+
+BACKEND = FlaxBackend()

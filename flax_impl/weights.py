@@ -1,0 +1,129 @@
+"""Flax variables to canonical weights and back.
+
+A module's variables are a tree by collection and layer. What each layer's tensors are called in
+PyTorch, and how their axes are ordered there, is known by the layer's type; a layer in a list
+attribute, `features_3` in the tree, is `features.3`.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+from flax import traverse_util
+from flax.core import unfreeze
+
+from shared import weights
+from shared.errors import WeightsError
+from shared.interface import TensorInfo
+
+Variables = Mapping[str, Any]
+Path = tuple[str, ...]
+
+
+class Slot(NamedTuple):
+    """Where a canonical tensor lies in the variables: its path, and its axes in canonical order."""
+
+    path: Path
+    axes: tuple[int, ...]
+
+
+# (collection, Flax's name) -> (canonical name, the Flax tensor's axes in canonical order)
+_DENSE = {("params", "kernel"): ("weight", (1, 0)), ("params", "bias"): ("bias", (0,))}
+_CONV = {("params", "kernel"): ("weight", (3, 2, 0, 1)), ("params", "bias"): ("bias", (0,))}
+_NORM = {
+    ("params", "scale"): ("weight", (0,)),
+    ("params", "bias"): ("bias", (0,)),
+    ("batch_stats", "mean"): ("running_mean", (0,)),
+    ("batch_stats", "var"): ("running_var", (0,)),
+}
+_TENSORS: dict[type, dict[tuple[str, str], tuple[str, tuple[int, ...]]]] = {
+    nn.Dense: _DENSE,
+    nn.Conv: _CONV,
+    nn.BatchNorm: _NORM,
+}
+
+
+def _canonical_name(module: nn.Module) -> str:
+    """A bound module's name within its parent: `features.3` for the list member features_3."""
+    name = module.name or ""
+    stem, _, index = name.rpartition("_")
+    siblings = getattr(module.parent, stem, None) if stem and index.isdigit() else None
+    if isinstance(siblings, (list, tuple)) and siblings[int(index)].name == name:
+        return f"{stem}.{index}"
+    return name
+
+
+def layout(module: nn.Module, *inputs: jax.Array) -> dict[str, Slot]:
+    """Every canonical name of a module with its place in the variables.
+
+    The module is run on the shapes of `inputs` alone, to see which layers it really has.
+
+    Raises:
+        WeightsError: a layer with variables is of a type that has no rule here.
+    """
+    layers: dict[Path, tuple[str, type]] = {(): ("", type(module))}
+
+    def note(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
+        bound = context.module
+        if bound.path:
+            parent = layers.get(bound.path[:-1], ("", object))[0]
+            layers[bound.path] = (f"{parent}{_canonical_name(bound)}.", type(bound))
+        return call(*args, **kwargs)
+
+    with nn.intercept_methods(note):
+        shapes = jax.eval_shape(module.init, jax.random.key(0), *inputs)
+    slots = {}
+    for collection, path, leaf in _leaves(shapes):
+        prefix, layer = layers[path]
+        if (collection, leaf) not in _TENSORS.get(layer, {}):
+            raise WeightsError(
+                f"no rule turns {collection}/{'/'.join(path)}/{leaf} of a {layer.__name__} into a "
+                "canonical tensor; known layers are Dense, Conv and BatchNorm"
+            )
+        name, axes = _TENSORS[layer][collection, leaf]
+        slots[prefix + name] = Slot((collection, *path, leaf), axes)
+    return slots
+
+
+def _leaves(variables: Variables) -> list[tuple[str, Path, str]]:
+    """Collection, layer's path and name of every variable."""
+    return [(p[0], p[1:-1], p[-1]) for p in traverse_util.flatten_dict(unfreeze(variables))]
+
+
+def table(variables: Variables, slots: Mapping[str, Slot]) -> list[TensorInfo]:
+    """Every tensor of the variables."""
+    flat = traverse_util.flatten_dict(unfreeze(variables))
+    return [
+        TensorInfo(
+            name,
+            tuple(flat[slot.path].shape[axis] for axis in slot.axes),
+            str(flat[slot.path].dtype),
+            "buffer" if slot.path[0] == "batch_stats" else "parameter",
+        )
+        for name, slot in slots.items()
+    ]
+
+
+def to_canonical(variables: Variables, slots: Mapping[str, Slot]) -> dict[str, np.ndarray]:
+    """Copies of every tensor as NumPy arrays."""
+    flat = traverse_util.flatten_dict(unfreeze(variables))
+    return {
+        name: np.asarray(flat[slot.path]).transpose(slot.axes).copy("C")
+        for name, slot in slots.items()
+    }
+
+
+def from_canonical(
+    variables: Variables, slots: Mapping[str, Slot], arrays: Mapping[str, np.ndarray]
+) -> Variables:
+    """New variables with the arrays' values; raises WeightsError if they do not fit."""
+    weights.fit(arrays, {row.name: row.shape for row in table(variables, slots)})
+    flat = traverse_util.flatten_dict(unfreeze(variables))
+    for name, slot in slots.items():
+        native = arrays[name].transpose(np.argsort(slot.axes))
+        # A copy: on the CPU JAX may otherwise go on sharing memory with the caller's array.
+        flat[slot.path] = jnp.array(native, dtype=flat[slot.path].dtype, copy=True)
+    return traverse_util.unflatten_dict(flat)

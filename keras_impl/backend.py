@@ -1,0 +1,208 @@
+"""Keras behind the shared interface: NumPy in, NumPy out."""
+
+import importlib.metadata
+import random
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_impl import training, weights
+from keras_impl.inference import InferenceModel
+from shared.errors import DeviceMissingError
+from shared.interface import (
+    Arrays,
+    Model,
+    TensorInfo,
+    by_name,
+    check_build,
+    check_inputs,
+    construct,
+)
+from shared.interface import Trainer as SharedTrainer
+from shared.specs import Network, Settings, Task
+
+
+@contextmanager
+def _computing(dtype: str, device: str) -> Iterator[None]:
+    """Keras has one global dtype, which layers take when they are made and losses when they run."""
+    floatx, policy = keras.config.floatx(), keras.config.dtype_policy()
+    with ExitStack() as stack:
+        if keras.backend.backend() == "jax":  # it would turn float64 into float32
+            import jax
+
+            stack.enter_context(jax.enable_x64(dtype == "float64"))
+        stack.enter_context(keras.device("gpu:0" if device == "cuda" else "cpu:0"))
+        keras.config.set_floatx(dtype)
+        keras.config.set_dtype_policy(dtype)
+        try:
+            yield
+        finally:
+            keras.config.set_floatx(floatx)
+            keras.config.set_dtype_policy(policy)
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Seed what Keras draws from, and leave Python's and NumPy's generators as they were."""
+    python, numpy = random.getstate(), np.random.get_state()
+    keras.utils.set_random_seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
+
+
+def _finds_gpu() -> bool:
+    """Whether the framework that Keras runs on can use a GPU here."""
+    if keras.backend.backend() == "torch":
+        import torch
+
+        return torch.cuda.is_available()
+    try:
+        return bool(keras.distribution.list_devices("gpu"))
+    except RuntimeError:  # JAX, where it has no GPU
+        return False
+
+
+class KerasModel:
+    """A built model with its network, dtype and device."""
+
+    def __init__(self, network: Network, native: keras.Model, dtype: str, device: str) -> None:
+        self.network = network
+        self.native = native
+        self.dtype = dtype
+        self.device = device
+        self._slots = weights.layout(native)
+
+    def table(self) -> list[TensorInfo]:
+        """Every tensor in canonical names and layouts."""
+        return weights.table(self._slots)
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """Copies of all parameters and buffers."""
+        return weights.to_canonical(self._slots)
+
+    def load_weights(self, arrays: Arrays) -> None:
+        """Take canonical weights."""
+        with self.computing():
+            weights.from_canonical(self._slots, arrays)
+
+    def computing(self) -> Any:
+        """A context in which Keras computes in the model's dtype on its device."""
+        return _computing(self.dtype, self.device)
+
+    def inputs(self, arrays: Arrays) -> Any:
+        """The network's inputs as tensors, one or a tuple; images are NHWC here too."""
+        tensors = tuple(
+            ops.convert_to_tensor(array) for array in check_inputs(self.network, arrays, self.dtype)
+        )
+        return tensors[0] if len(tensors) == 1 else tensors
+
+    def targets(self, task: Task, batch: Arrays) -> dict[str, Any]:
+        """The task's targets as tensors."""
+        targets = {o.target: batch[o.target] for o in task.objectives}
+        return {
+            name: ops.convert_to_tensor(
+                array, dtype=self.dtype if array.dtype.kind == "f" else None
+            )
+            for name, array in targets.items()
+        }
+
+    def __call__(self, inputs: Arrays) -> dict[str, np.ndarray]:
+        """Outputs by name in evaluation mode."""
+        with self.computing():
+            outputs = self.native(self.inputs(inputs), training=False)
+            named = by_name(self.network.outputs, outputs)
+            return {name: np.array(ops.convert_to_numpy(t)) for name, t in named.items()}
+
+    def predict(self, inputs: Arrays) -> tuple[np.ndarray, np.ndarray]:
+        """Classes and their probabilities."""
+        with self.computing():
+            wrapper = InferenceModel(self.native)
+            classes, confidence = wrapper.predict(self.inputs(inputs), return_confidence=True)
+            return (
+                ops.convert_to_numpy(classes).astype(np.int32),
+                np.array(ops.convert_to_numpy(confidence)),
+            )
+
+    def trainer(self, task: Task, settings: Settings, seed: int) -> SharedTrainer:
+        """An optimizer at work on this model."""
+        return KerasTrainer(self, task, settings, seed)
+
+    def record_epoch(self, loss: float, train_accuracy: float, val_accuracy: float) -> None:
+        """Tell a network that keeps a log of its training."""
+        if hasattr(self.native, "record_epoch"):
+            self.native.record_epoch(loss, train_accuracy, val_accuracy)
+
+
+class KerasTrainer:
+    """A trainer of `training` for batches of NumPy arrays."""
+
+    def __init__(self, model: KerasModel, task: Task, settings: Settings, seed: int) -> None:
+        self.model = model
+        self.task = task
+        on_tensorflow = keras.backend.backend() == "tensorflow"
+        kind = training.Trainer if on_tensorflow else training.CompiledTrainer
+        with model.computing():
+            for index, (_, layer) in enumerate(weights.walk(model.native)):
+                generator = getattr(layer, "seed_generator", None)
+                if generator is not None:  # dropout: Keras keeps a generator in each layer
+                    generator.state.assign(np.array([seed, index], generator.state.dtype))
+            self.native = kind(model.native, list(model.network.outputs), task, settings)
+
+    def train_step(self, batch: Arrays) -> Mapping[str, Any]:
+        """One optimizer step."""
+        with self.model.computing():
+            return self.native.train_step(*self._split(batch))
+
+    def evaluation_step(self, batch: Arrays) -> Mapping[str, Any]:
+        """The same figures in evaluation mode."""
+        with self.model.computing():
+            return self.native.evaluation_step(*self._split(batch))
+
+    def _split(self, batch: Arrays) -> tuple[Any, dict[str, Any]]:
+        inputs = {name: batch[name] for name in self.model.network.inputs}
+        return self.model.inputs(inputs), self.model.targets(self.task, batch)
+
+
+class KerasBackend:
+    """Builds the classes of `keras_impl`, on whichever backend Keras runs."""
+
+    name = "keras"
+
+    def versions(self) -> dict[str, str]:
+        """The versions of Keras and of the framework that it runs on."""
+        runs_on = keras.backend.backend()
+        return {"keras": keras.__version__, runs_on: importlib.metadata.version(runs_on)}
+
+    def devices(self) -> list[str]:
+        """The CPU, and the GPU if Keras's backend can use it."""
+        return ["cpu", "cuda"] if _finds_gpu() else ["cpu"]
+
+    def build(
+        self, network: Network, *, seed: int = 0, dtype: str = "float32", device: str = "cpu"
+    ) -> Model:
+        """A network with Keras's own initial weights."""
+        check_build(dtype, device)
+        if device not in self.devices():
+            raise DeviceMissingError(
+                f"keras on {keras.backend.backend()} finds no CUDA device on this machine; use the "
+                "device cpu, or install that framework for this machine's GPU"
+            )
+        with _computing(dtype, device), _seeded(seed):
+            native = construct("keras_impl", network)
+            # Keras makes a layer's variables when it first sees an input.
+            zeros = tuple(
+                ops.zeros((1, *tensor.shape), dtype if tensor.dtype == "float" else "int32")
+                for tensor in network.inputs.values()
+            )
+            native(zeros[0] if len(zeros) == 1 else zeros)
+        return KerasModel(network, native, dtype, device)
+
+
+BACKEND = KerasBackend()

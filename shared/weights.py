@@ -1,0 +1,90 @@
+"""Canonical weights: PyTorch's names and layouts, checked strictly, kept as safetensors files.
+
+`layer1.0.conv1.weight` is (out, in, height, width), a dense `weight` is (out, in), batch norm has
+`weight`, `bias`, `running_mean` and `running_var`; `num_batches_tracked` is left out. So a file
+written here loads into plain PyTorch, and PyTorch's own files load into every backend.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from shared.errors import WeightsError
+
+BUFFERS = ("running_mean", "running_var")
+"""The last part of the names of tensors that are not trained."""
+
+
+def fit(weights: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Hold weights against the shapes that a network has.
+
+    Raises:
+        WeightsError: tensors are missing, extra, misshapen or not floating point; all are named.
+    """
+    problems = [f"missing {name} {tuple(shapes[name])}" for name in shapes if name not in weights]
+    for name, array in weights.items():
+        if name not in shapes:
+            problems.append(f"extra {name} {array.shape}")
+        elif array.shape != tuple(shapes[name]):
+            problems.append(f"{name} is {array.shape} and should be {tuple(shapes[name])}")
+        elif array.dtype.kind != "f":
+            problems.append(f"{name} is {array.dtype} and should be floating point")
+    if problems:
+        raise WeightsError(f"the weights do not fit the network: {'; '.join(problems)}")
+
+
+def write(path: Path, weights: Mapping[str, np.ndarray], metadata: Mapping[str, object]) -> None:
+    """Write a safetensors file; metadata values are stored as JSON, each under its own key.
+
+    Raises:
+        WeightsError: the file cannot be written.
+    """
+    tensors = {name: np.ascontiguousarray(array) for name, array in weights.items()}
+    blob = save(tensors, metadata={key: json.dumps(value) for key, value in metadata.items()})
+    partial = path.with_name(path.name + ".partial")
+    try:
+        partial.write_bytes(blob)
+        partial.replace(path)
+    except OSError as error:
+        raise WeightsError(f"cannot write {path}: {error.strerror}") from error
+
+
+def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, object]]:
+    """The tensors and the metadata of a safetensors file.
+
+    Raises:
+        WeightsError: the file is not there, is not a safetensors file, or is damaged.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            texts = file.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        reason = "no such file" if isinstance(error, FileNotFoundError) else str(error)
+        raise WeightsError(f"cannot read weights from {path}: {reason}") from error
+    try:
+        return weights, {key: json.loads(text) for key, text in texts.items()}
+    except json.JSONDecodeError:
+        return weights, dict(texts)  # written by another program: its texts as they are
+
+
+def is_buffer(name: str) -> bool:
+    """Whether a canonical name is that of a buffer, which no optimizer changes."""
+    return name.rpartition(".")[2] in BUFFERS
+
+
+def bitwise_equal(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two arrays have one shape, one dtype and the same bytes."""
+    return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
+
+
+def differing(a: Mapping[str, np.ndarray], b: Mapping[str, np.ndarray]) -> list[str]:
+    """The names that only one side has or whose tensors are not bitwise equal."""
+    names: Iterable[str] = sorted({*a, *b})
+    return [n for n in names if n not in a or n not in b or not bitwise_equal(a[n], b[n])]

@@ -1,0 +1,150 @@
+"""PyTorch behind the shared interface: NumPy in, NumPy out."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from shared.errors import DeviceMissingError
+from shared.interface import (
+    Arrays,
+    Model,
+    TensorInfo,
+    by_name,
+    check_build,
+    check_inputs,
+    construct,
+)
+from shared.interface import Trainer as SharedTrainer
+from shared.specs import Network, Settings, Task
+from torch_impl import training, weights
+from torch_impl.inference import InferenceModel
+
+
+class TorchModel:
+    """A module with its network, dtype and device."""
+
+    def __init__(self, network: Network, native: nn.Module, dtype: str, device: str) -> None:
+        self.network = network
+        self.native = native
+        self.dtype = dtype
+        self.device = device
+
+    def table(self) -> list[TensorInfo]:
+        """Every tensor in canonical names and layouts."""
+        return weights.table(self.native)
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """Copies of all parameters and buffers."""
+        return weights.to_canonical(self.native)
+
+    def load_weights(self, arrays: Arrays) -> None:
+        """Take canonical weights."""
+        weights.from_canonical(self.native, arrays)
+
+    def inputs(self, arrays: Arrays) -> tuple[Tensor, ...]:
+        """The network's inputs as tensors on its device, images with channels first."""
+        checked = check_inputs(self.network, arrays, self.dtype)
+        return tuple(
+            tensor.permute(0, 3, 1, 2) if spec.axes == "HWC" else tensor
+            for tensor, spec in zip(
+                map(self._tensor, checked), self.network.inputs.values(), strict=True
+            )
+        )
+
+    def targets(self, task: Task, batch: Arrays) -> dict[str, Tensor]:
+        """The task's targets as tensors on the model's device."""
+        targets = {o.target: self._tensor(batch[o.target]) for o in task.objectives}
+        return {
+            name: t.to(getattr(torch, self.dtype)) if t.is_floating_point() else t
+            for name, t in targets.items()
+        }
+
+    def __call__(self, inputs: Arrays) -> dict[str, np.ndarray]:
+        """Outputs by name in evaluation mode."""
+        self.native.eval()
+        with torch.no_grad():
+            outputs = self.native(*self.inputs(inputs))
+        named = by_name(self.network.outputs, outputs)
+        return {
+            name: self._array(named[name].permute(0, 2, 3, 1) if "C" in spec.axes else named[name])
+            for name, spec in self.network.outputs.items()
+        }
+
+    def predict(self, inputs: Arrays) -> tuple[np.ndarray, np.ndarray]:
+        """Classes and their probabilities."""
+        classes, confidence = InferenceModel(self.native).predict(self.inputs(inputs), True)
+        return self._array(classes).astype(np.int32), self._array(confidence)
+
+    def trainer(self, task: Task, settings: Settings, seed: int) -> SharedTrainer:
+        """An optimizer at work on this model."""
+        return TorchTrainer(self, task, settings, seed)
+
+    def record_epoch(self, loss: float, train_accuracy: float, val_accuracy: float) -> None:
+        """Tell a network that keeps a log of its training."""
+        if hasattr(self.native, "record_epoch"):
+            self.native.record_epoch(loss, train_accuracy, val_accuracy)
+
+    def _tensor(self, array: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+
+    @staticmethod
+    def _array(tensor: Tensor) -> np.ndarray:
+        return tensor.cpu().numpy().copy("C")
+
+
+class TorchTrainer:
+    """`training.Trainer` for batches of NumPy arrays."""
+
+    def __init__(self, model: TorchModel, task: Task, settings: Settings, seed: int) -> None:
+        self.model = model
+        self.task = task
+        self.native = training.Trainer(
+            model.native, list(model.network.outputs), task, settings, seed
+        )
+
+    def train_step(self, batch: Arrays) -> Mapping[str, Any]:
+        """One optimizer step."""
+        return self.native.train_step(*self._split(batch))
+
+    def evaluation_step(self, batch: Arrays) -> Mapping[str, Any]:
+        """The same figures in evaluation mode."""
+        return self.native.evaluation_step(*self._split(batch))
+
+    def _split(self, batch: Arrays) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
+        inputs = {name: batch[name] for name in self.model.network.inputs}
+        return self.model.inputs(inputs), self.model.targets(self.task, batch)
+
+
+class TorchBackend:
+    """Builds the classes of `torch_impl`."""
+
+    name = "torch"
+
+    def versions(self) -> dict[str, str]:
+        """The version of PyTorch."""
+        return {"torch": torch.__version__}
+
+    def devices(self) -> list[str]:
+        """The CPU, and the GPU if PyTorch can use it."""
+        return ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
+
+    def build(
+        self, network: Network, *, seed: int = 0, dtype: str = "float32", device: str = "cpu"
+    ) -> Model:
+        """A network with PyTorch's own initial weights."""
+        check_build(dtype, device)
+        if device not in self.devices():
+            raise DeviceMissingError(
+                "torch finds no CUDA device on this machine; use the device cpu, "
+                "or a build of torch for this machine's GPU"
+            )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            module = construct("torch_impl", network)
+        return TorchModel(network, module.to(device, getattr(torch, dtype)), dtype, device)
+
+
+BACKEND = TorchBackend()

@@ -1,0 +1,62 @@
+"""InferenceModel: a frozen wrapper that predicts with any classifier of this panel.
+
+The wrapped model stays its owner's: training it outside goes on as before, and shows here.
+Input: the wrapped model's, one tensor or a tuple. Output: the wrapped model's, without gradients.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class InferenceModel(nn.Module):
+    """Runs `base_model` in evaluation mode; no gradient reaches it from here."""
+
+    def __init__(self, base_model: nn.Module) -> None:
+        super().__init__()
+        self.base_model = base_model
+        self.training = False
+
+    def forward(self, *inputs: Tensor) -> Any:
+        """What `base_model` gives for the same inputs in evaluation mode."""
+        modes = [(module, module.training) for module in self.base_model.modules()]
+        self.base_model.eval()
+        try:
+            with torch.no_grad():
+                return self.base_model(*inputs)
+        finally:
+            for module, training in modes:  # somebody may be training it
+                module.training = training
+
+    def train(self, mode: bool = True) -> "InferenceModel":
+        """Nothing: the wrapper has no training mode, and the base's mode is not its to change."""
+        del mode
+        return self
+
+    def predict(self, x: Tensor | tuple[Tensor, ...], return_confidence: bool = False) -> Any:
+        """Classes (B,), or with `return_confidence` also their probabilities (B,)."""
+        outputs = self(*x) if isinstance(x, tuple) else self(x)
+        logits = outputs[0] if isinstance(outputs, tuple) else outputs  # (B, K): the class head
+        confidence, classes = torch.softmax(logits, dim=-1).max(dim=-1)
+        return (classes, confidence) if return_confidence else classes
+
+    def predict_batch(self, batches: Iterable[tuple[Any, Tensor]]) -> tuple[Tensor, Tensor]:
+        """Predicted and true classes (N,), (N,) of all (inputs, labels) together."""
+        pairs = [(self.predict(x), labels) for x, labels in batches]
+        if not pairs:
+            raise ValueError(
+                "predict_batch needs at least one batch (inputs, labels), and got none"
+            )
+        return torch.cat([p for p, _ in pairs]), torch.cat([labels for _, labels in pairs])
+
+    def evaluate(self, batches: Iterable[tuple[Any, Tensor]]) -> tuple[float, int, int]:
+        """Accuracy in percent, and how many were correct, of how many."""
+        predictions, labels = self.predict_batch(batches)
+        correct = int((predictions == labels).sum())
+        return 100.0 * correct / len(labels), correct, len(labels)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's argument: the wrapped model itself."""
+        return {"base_model": self.base_model}
