@@ -27,7 +27,7 @@ class MNISTClassifier(nn.Module):
 
     def setup(self) -> None:
         """Name the layers: features_0, features_3, classifier_0 and so on."""
-        self.features = [
+        self.features: list[Any] = [
             nn.Conv(32, (3, 3), padding=1),
             nn.relu,
             max_pool,
@@ -35,7 +35,7 @@ class MNISTClassifier(nn.Module):
             nn.relu,
             max_pool,
         ]
-        self.classifier = [
+        self.classifier: list[Any] = [
             nn.Dense(128),
             nn.relu,
             nn.Dropout(0.5),

@@ -13,7 +13,6 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 from flax import traverse_util
-from flax.core import unfreeze
 
 from shared import weights
 from shared.errors import WeightsError
@@ -30,16 +29,18 @@ class Slot(NamedTuple):
     axes: tuple[int, ...]
 
 
+Rules = dict[tuple[str, str], tuple[str, tuple[int, ...]]]
+
 # (collection, Flax's name) -> (canonical name, the Flax tensor's axes in canonical order)
-_DENSE = {("params", "kernel"): ("weight", (1, 0)), ("params", "bias"): ("bias", (0,))}
-_CONV = {("params", "kernel"): ("weight", (3, 2, 0, 1)), ("params", "bias"): ("bias", (0,))}
-_NORM = {
+_DENSE: Rules = {("params", "kernel"): ("weight", (1, 0)), ("params", "bias"): ("bias", (0,))}
+_CONV: Rules = {("params", "kernel"): ("weight", (3, 2, 0, 1)), ("params", "bias"): ("bias", (0,))}
+_NORM: Rules = {
     ("params", "scale"): ("weight", (0,)),
     ("params", "bias"): ("bias", (0,)),
     ("batch_stats", "mean"): ("running_mean", (0,)),
     ("batch_stats", "var"): ("running_var", (0,)),
 }
-_TENSORS: dict[type, dict[tuple[str, str], tuple[str, tuple[int, ...]]]] = {
+_TENSORS: dict[type, Rules] = {
     nn.Dense: _DENSE,
     nn.Conv: _CONV,
     nn.BatchNorm: _NORM,
@@ -90,12 +91,12 @@ def layout(module: nn.Module, *inputs: jax.Array) -> dict[str, Slot]:
 
 def _leaves(variables: Variables) -> list[tuple[str, Path, str]]:
     """Collection, layer's path and name of every variable."""
-    return [(p[0], p[1:-1], p[-1]) for p in traverse_util.flatten_dict(unfreeze(variables))]
+    return [(p[0], p[1:-1], p[-1]) for p in traverse_util.flatten_dict(dict(variables))]
 
 
 def table(variables: Variables, slots: Mapping[str, Slot]) -> list[TensorInfo]:
     """Every tensor of the variables."""
-    flat = traverse_util.flatten_dict(unfreeze(variables))
+    flat = traverse_util.flatten_dict(dict(variables))
     return [
         TensorInfo(
             name,
@@ -109,7 +110,7 @@ def table(variables: Variables, slots: Mapping[str, Slot]) -> list[TensorInfo]:
 
 def to_canonical(variables: Variables, slots: Mapping[str, Slot]) -> dict[str, np.ndarray]:
     """Copies of every tensor as NumPy arrays."""
-    flat = traverse_util.flatten_dict(unfreeze(variables))
+    flat = traverse_util.flatten_dict(dict(variables))
     return {
         name: np.asarray(flat[slot.path]).transpose(slot.axes).copy("C")
         for name, slot in slots.items()
@@ -121,7 +122,7 @@ def from_canonical(
 ) -> Variables:
     """New variables with the arrays' values; raises WeightsError if they do not fit."""
     weights.fit(arrays, {row.name: row.shape for row in table(variables, slots)})
-    flat = traverse_util.flatten_dict(unfreeze(variables))
+    flat = traverse_util.flatten_dict(dict(variables))
     for name, slot in slots.items():
         native = arrays[name].transpose(np.argsort(slot.axes))
         # A copy: on the CPU JAX may otherwise go on sharing memory with the caller's array.

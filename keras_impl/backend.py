@@ -3,7 +3,7 @@
 import importlib.metadata
 import random
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -12,7 +12,7 @@ from keras import ops
 
 from keras_impl import training, weights
 from keras_impl.inference import InferenceModel
-from shared.errors import DeviceMissingError
+from shared.errors import ConfigurationError, DeviceMissingError
 from shared.interface import (
     Arrays,
     Model,
@@ -30,12 +30,8 @@ from shared.specs import Network, Settings, Task
 def _computing(dtype: str, device: str) -> Iterator[None]:
     """Keras has one global dtype, which layers take when they are made and losses when they run."""
     floatx, policy = keras.config.floatx(), keras.config.dtype_policy()
-    with ExitStack() as stack:
-        if keras.backend.backend() == "jax":  # it would turn float64 into float32
-            import jax
-
-            stack.enter_context(jax.enable_x64(dtype == "float64"))
-        stack.enter_context(keras.device("gpu:0" if device == "cuda" else "cpu:0"))
+    # Without an index: torch takes "cpu" and "cpu:0" for two places, and would copy variables.
+    with keras.device("gpu" if device == "cuda" else "cpu"):
         keras.config.set_floatx(dtype)
         keras.config.set_dtype_policy(dtype)
         try:
@@ -189,6 +185,11 @@ class KerasBackend:
     ) -> Model:
         """A network with Keras's own initial weights."""
         check_build(dtype, device)
+        if keras.backend.result_type(dtype, "float32") != dtype:
+            raise ConfigurationError(
+                f"keras on {keras.backend.backend()} computes float64 networks partly in float32; "
+                "use float32, or Keras on TensorFlow"
+            )
         if device not in self.devices():
             raise DeviceMissingError(
                 f"keras on {keras.backend.backend()} finds no CUDA device on this machine; use the "

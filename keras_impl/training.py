@@ -56,8 +56,9 @@ class Trainer:
         # Made here: a tf.function may not make variables on a later call.
         optimizer.build(model.trainable_variables)
 
-        @tf.function(reduce_retracing=True)
-        def train_step(inputs: Any, targets: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        # autograph rewrites Python's `if` and `for` over tensors; there are none.
+        @tf.function(reduce_retracing=True, autograph=False)
+        def train_step(inputs: Any, targets: Mapping[str, KerasTensor]) -> dict[str, KerasTensor]:
             with tf.GradientTape() as tape:
                 found = by_name(outputs, model(inputs, training=True))
                 result = total_loss(task, found, targets)
@@ -65,8 +66,10 @@ class Trainer:
             optimizer.apply(gradients, model.trainable_variables)
             return result
 
-        @tf.function(reduce_retracing=True)
-        def evaluation_step(inputs: Any, targets: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        @tf.function(reduce_retracing=True, autograph=False)
+        def evaluation_step(
+            inputs: Any, targets: Mapping[str, KerasTensor]
+        ) -> dict[str, KerasTensor]:
             return total_loss(task, by_name(outputs, model(inputs, training=False)), targets)
 
         self.optimizer = optimizer

@@ -24,16 +24,18 @@ class Slot(NamedTuple):
     axes: tuple[int, ...]
 
 
+Rules = dict[str, tuple[str, tuple[int, ...]]]
+
 # Keras's attribute -> (canonical name, the Keras variable's axes in canonical order)
-_DENSE = {"kernel": ("weight", (1, 0)), "bias": ("bias", (0,))}
-_CONV = {"kernel": ("weight", (3, 2, 0, 1)), "bias": ("bias", (0,))}
-_NORM = {
+_DENSE: Rules = {"kernel": ("weight", (1, 0)), "bias": ("bias", (0,))}
+_CONV: Rules = {"kernel": ("weight", (3, 2, 0, 1)), "bias": ("bias", (0,))}
+_NORM: Rules = {
     "gamma": ("weight", (0,)),
     "beta": ("bias", (0,)),
     "moving_mean": ("running_mean", (0,)),
     "moving_variance": ("running_var", (0,)),
 }
-_TENSORS: dict[type, dict[str, tuple[str, tuple[int, ...]]]] = {
+_TENSORS: dict[type, Rules] = {
     layers.Dense: _DENSE,
     layers.Conv2D: _CONV,
     layers.BatchNormalization: _NORM,
@@ -45,8 +47,10 @@ def walk(layer: layers.Layer, prefix: str = "") -> Iterator[tuple[str, layers.La
     if isinstance(layer, keras.Sequential):
         children = [(str(index), child) for index, child in enumerate(layer.layers)]
     else:
+        # On PyTorch a Keras layer is a torch module too, which keeps its children apart.
+        attributes = {**vars(layer), **vars(layer).get("_modules", {})}
         children = []
-        for name, value in vars(layer).items():
+        for name, value in attributes.items():
             if name.startswith("_"):
                 continue  # Keras's own lists of the same layers
             if isinstance(value, layers.Layer):

@@ -5,6 +5,10 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shared.errors import BackendMissingError
@@ -53,6 +57,29 @@ def load(name: str) -> Backend:
     """
     if missing(name):
         raise BackendMissingError(explain_missing(name))
-    # Before TensorFlow is imported: its start-up notices are for its developers.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    return importlib.import_module(f"{PANELS[name]}.backend").BACKEND
+    if name != "keras" or "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+        return importlib.import_module(f"{PANELS[name]}.backend").BACKEND
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    with _silent_stderr():
+        backend = importlib.import_module(f"{PANELS[name]}.backend").BACKEND
+        backend.devices()
+    return backend
+
+
+@contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Keep TensorFlow's notices from the terminal.
+
+    It writes about its build and about GPUs that are not there straight to the file descriptor, in
+    part before it reads its log level. Python's exceptions still come through. Whoever sets
+    TF_CPP_MIN_LOG_LEVEL sees everything.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+            yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

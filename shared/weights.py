@@ -8,7 +8,7 @@ written here loads into plain PyTorch, and PyTorch's own files load into every b
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,8 @@ from shared.errors import WeightsError
 
 BUFFERS = ("running_mean", "running_var")
 """The last part of the names of tensors that are not trained."""
+
+_COUNTER = "num_batches_tracked"  # in PyTorch's own files; read over, as nothing else has it
 
 
 def fit(weights: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]]) -> None:
@@ -63,7 +65,8 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, object]]:
     """
     try:
         with safe_open(path, framework="numpy") as file:
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            names = [name for name in file.keys() if not name.endswith(_COUNTER)]  # noqa: SIM118
+            weights = {name: file.get_tensor(name) for name in names}
             texts = file.metadata() or {}
     except (OSError, SafetensorError) as error:
         reason = "no such file" if isinstance(error, FileNotFoundError) else str(error)
@@ -82,9 +85,3 @@ def is_buffer(name: str) -> bool:
 def bitwise_equal(a: np.ndarray, b: np.ndarray) -> bool:
     """Whether two arrays have one shape, one dtype and the same bytes."""
     return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
-
-
-def differing(a: Mapping[str, np.ndarray], b: Mapping[str, np.ndarray]) -> list[str]:
-    """The names that only one side has or whose tensors are not bitwise equal."""
-    names: Iterable[str] = sorted({*a, *b})
-    return [n for n in names if n not in a or n not in b or not bitwise_equal(a[n], b[n])]

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from shared.errors import DeviceMissingError
 from shared.interface import (
@@ -26,7 +26,7 @@ from torch_impl.inference import InferenceModel
 class TorchModel:
     """A module with its network, dtype and device."""
 
-    def __init__(self, network: Network, native: nn.Module, dtype: str, device: str) -> None:
+    def __init__(self, network: Network, native: Any, dtype: str, device: str) -> None:
         self.network = network
         self.native = native
         self.dtype = dtype

@@ -16,8 +16,8 @@ class InferenceModel(nn.Module):
 
     def __init__(self, base_model: nn.Module) -> None:
         super().__init__()
+        super().train(False)  # before there is a base: its mode is not the wrapper's to change
         self.base_model = base_model
-        self.training = False
 
     def forward(self, *inputs: Tensor) -> Any:
         """What `base_model` gives for the same inputs in evaluation mode."""
@@ -31,7 +31,7 @@ class InferenceModel(nn.Module):
                 module.training = training
 
     def train(self, mode: bool = True) -> "InferenceModel":
-        """Nothing: the wrapper has no training mode, and the base's mode is not its to change."""
+        """Do nothing: the wrapper is always in evaluation mode, and leaves its base's alone."""
         del mode
         return self
 

@@ -1,0 +1,218 @@
+"""The training loop that all backends share: epochs, batch order, history, evaluation, progress.
+
+What happens in one step is the backend's own (`training.py` in each panel).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from shared import mnist
+from shared.errors import ConfigurationError, DivergedError
+from shared.interface import Model, Trainer
+from shared.specs import Settings, Task
+from shared.tasks import TaskData
+
+EVALUATION_BATCH = 500
+SECONDS_BETWEEN_REPORTS = 0.2
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One pass over the training data. Accuracies are in percent.
+
+    `loss` and `train_accuracy` are means over the epoch's batches, each before its own step;
+    `test_loss` and `test_accuracy` are those of the network after the epoch.
+    """
+
+    loss: float
+    train_accuracy: float
+    test_loss: float
+    test_accuracy: float
+    train_seconds: float
+    evaluation_seconds: float
+
+
+@dataclass
+class History:
+    """What a training was and what came of it; `seconds` is everything, evaluation included.
+
+    `first_step_seconds` holds the compilation; `images_per_second` is of all later steps.
+    """
+
+    settings: Settings
+    seed: int
+    epochs: list[Epoch] = field(default_factory=list)
+    first_step_seconds: float = 0.0
+    images_per_second: float = 0.0
+    seconds: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain dictionaries, for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Report:
+    """Where a training stands, a few times a second."""
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    loss: float
+    accuracy: float
+    images_per_second: float
+    finished: Epoch | None = None
+
+
+def fit(
+    model: Model,
+    task: Task,
+    data: TaskData,
+    settings: Settings,
+    *,
+    seed: int = 0,
+    report: Callable[[Report], None] | None = None,
+) -> History:
+    """Train a model.
+
+    The order of the batches is a function of (seed, epoch) alone, so every backend sees the same
+    ones. A last batch that is not full is left out of an epoch; another order brings its examples
+    into the next.
+
+    Args:
+        model: Changed in place; a network that keeps a log of its training is told of each epoch.
+        task: Names the losses.
+        data: Arrays to train on and to test with.
+        settings: Epochs, batch size, optimizer.
+        seed: Of the order of the batches, and of dropout.
+        report: Called a few times a second, and at the end of each epoch.
+
+    Raises:
+        ConfigurationError: the batch is larger than the training data.
+        DivergedError: the loss is no longer finite.
+    """
+    count = len(next(iter(data.train.values())))
+    if settings.batch_size > count:
+        raise ConfigurationError(
+            f"batch_size must be at most {count}, the number of training examples, "
+            f"not {settings.batch_size}"
+        )
+    history = History(settings, seed)
+    steps = count // settings.batch_size
+    began = time.perf_counter()
+    trainer = model.trainer(task, settings, seed)
+    later_seconds, later_images = 0.0, 0
+
+    for number in range(1, settings.epochs + 1):
+        results: list[Mapping[str, Any]] = []
+        start = reported = time.perf_counter()
+        for batch in mnist.batches(
+            data.train, settings.batch_size, seed=seed, epoch=number, drop_last=True
+        ):
+            results.append(trainer.train_step(batch))
+            if number == 1 and len(results) == 1:
+                float(results[0]["loss"])  # wait for it: frameworks may compute in the background
+                history.first_step_seconds = time.perf_counter() - start
+            if report and time.perf_counter() - reported > SECONDS_BETWEEN_REPORTS:
+                loss, accuracy = _mean(results[-50:], settings.batch_size)
+                reported = time.perf_counter()
+                rate = len(results) * settings.batch_size / (reported - start)
+                report(Report(number, settings.epochs, len(results), steps, loss, accuracy, rate))
+        loss, accuracy = _mean(results, settings.batch_size)  # waits for the last step
+        trained = time.perf_counter()
+        if not math.isfinite(loss):
+            raise DivergedError(
+                f"the loss is {loss} in epoch {number} with learning_rate "
+                f"{settings.learning_rate}; a smaller one may keep it finite"
+            )
+        later_seconds += trained - start
+        later_images += len(results) * settings.batch_size
+        test_loss, test_accuracy = evaluate(trainer, data.test)
+        evaluated = time.perf_counter()
+        epoch = Epoch(
+            loss, accuracy, test_loss, test_accuracy, trained - start, evaluated - trained
+        )
+        history.epochs.append(epoch)
+        model.record_epoch(loss, accuracy, test_accuracy)
+        if report:
+            rate = len(results) * settings.batch_size / epoch.train_seconds
+            report(Report(number, settings.epochs, steps, steps, loss, accuracy, rate, epoch))
+
+    history.seconds = time.perf_counter() - began
+    later_images -= settings.batch_size
+    if later_images:
+        later_seconds -= history.first_step_seconds
+        history.images_per_second = later_images / later_seconds
+    return history
+
+
+def evaluate(trainer: Trainer, arrays: Mapping[str, np.ndarray]) -> tuple[float, float]:
+    """Mean loss, and accuracy in percent, over all examples."""
+    losses, correct, count = 0.0, 0, 0
+    for batch in mnist.batches(arrays, EVALUATION_BATCH):
+        size = len(next(iter(batch.values())))
+        result = trainer.evaluation_step(batch)
+        losses += float(result["loss"]) * size
+        correct += int(result["correct"])
+        count += size
+    return losses / count, 100.0 * correct / count
+
+
+def _mean(results: list[Mapping[str, Any]], batch_size: int) -> tuple[float, float]:
+    """Mean loss, and accuracy in percent, of full batches."""
+    loss = sum(float(result["loss"]) for result in results) / len(results)
+    correct = sum(int(result["correct"]) for result in results)
+    return loss, 100.0 * correct / (len(results) * batch_size)
+
+
+@contextmanager
+def progress(label: str, console: Console) -> Iterator[Callable[[Report], None]]:
+    """Show reports: a live bar on a terminal, a plain line an epoch elsewhere."""
+    if not console.is_terminal:
+        yield lambda report: _print_epoch(label, report, console)
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[figures]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as bars:
+        bar = bars.add_task(f"{label}: compiling", total=None, figures="")
+
+        def show(report: Report) -> None:
+            tested = report.finished
+            bars.update(
+                bar,
+                description=f"{label} epoch {report.epoch}/{report.epochs}",
+                total=report.epochs * report.steps,
+                completed=(report.epoch - 1) * report.steps + report.step,
+                figures=f"loss {report.loss:.4f}, accuracy {report.accuracy:.1f} %, "
+                f"{report.images_per_second:,.0f} images/s"
+                + (f", test {tested.test_accuracy:.2f} %" if tested else ""),
+            )
+
+        yield show
+
+
+def _print_epoch(label: str, report: Report, console: Console) -> None:
+    if report.finished:
+        console.print(
+            f"{label} epoch {report.epoch}/{report.epochs}: loss {report.loss:.4f}, "
+            f"accuracy {report.accuracy:.2f} %, test {report.finished.test_accuracy:.2f} %, "
+            f"{report.images_per_second:,.0f} images/s",
+            soft_wrap=True,
+            highlight=False,
+        )
