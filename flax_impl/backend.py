@@ -160,6 +160,10 @@ class FlaxBackend:
         except RuntimeError:
             return ["cpu"]
 
+    def use_highest_precision(self) -> None:
+        """Turn TF32 off, which JAX may use for float32 products on a GPU."""
+        jax.config.update("jax_default_matmul_precision", "highest")
+
     def build(
         self, network: Network, *, seed: int = 0, dtype: str = "float32", device: str = "cpu"
     ) -> Model:

@@ -180,6 +180,21 @@ class KerasBackend:
         """The CPU, and the GPU if Keras's backend can use it."""
         return ["cpu", "cuda"] if _finds_gpu() else ["cpu"]
 
+    def use_highest_precision(self) -> None:
+        """Turn TF32 off in the framework that Keras runs on."""
+        if keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
+            tf.config.experimental.enable_tensor_float_32_execution(False)
+        elif keras.backend.backend() == "jax":
+            import jax
+
+            jax.config.update("jax_default_matmul_precision", "highest")
+        else:
+            import torch
+
+            torch.backends.cudnn.allow_tf32 = False
+
     def build(
         self, network: Network, *, seed: int = 0, dtype: str = "float32", device: str = "cpu"
     ) -> Model:

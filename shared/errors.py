@@ -29,6 +29,10 @@ class DataError(TriptychError):
     """A data set is missing, damaged, or cannot be downloaded or stored."""
 
 
+class DownloadError(DataError):
+    """A data set is not here, and no mirror gave it."""
+
+
 class DivergedError(TriptychError):
     """A training's loss is no longer a finite number."""
 

@@ -102,6 +102,9 @@ class Backend(Protocol):
     def devices(self) -> list[str]:
         """The devices that can be asked for on this machine: "cpu", perhaps "cuda"."""
 
+    def use_highest_precision(self) -> None:
+        """In this process, compute float32 as float32 on a GPU too: no TF32."""
+
     def build(
         self, network: Network, *, seed: int = 0, dtype: str = "float32", device: str = "cpu"
     ) -> Model:

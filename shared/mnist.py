@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import platformdirs
 
-from shared.errors import ConfigurationError, DataError, InputError
+from shared.errors import ConfigurationError, DataError, DownloadError, InputError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -156,7 +156,8 @@ def load(
 
     Raises:
         ConfigurationError: There is no data set of that name.
-        DataError: A file is missing, damaged, or cannot be downloaded or stored.
+        DataError: A file is missing, damaged, or cannot be stored.
+        DownloadError: The kind of DataError where a file is missing and no mirror gave it.
     """
     whole = _gather(name, directory)
     missing = [file for file in FILES if file not in whole]
@@ -291,7 +292,8 @@ def download(name: str, directory: Directory = None, progress: bool = True) -> P
 
     Raises:
         ConfigurationError: There is no data set of that name.
-        DataError: No mirror gave the right contents, or the directory cannot be written.
+        DataError: The directory cannot be written.
+        DownloadError: No mirror gave the right contents.
     """
     best = {file: _best(name, file, directory)[0] for file in FILES}
     missing = [file for file, check in best.items() if not check.ok]
@@ -453,7 +455,7 @@ def _transfer(name: str, file: str, bar: _Bar) -> bytes:
         if problem is None:
             return contents
         failures.append(f"{url} {problem}")
-    raise DataError(f"cannot download {name}: {'; '.join(failures)}")
+    raise DownloadError(f"cannot download {name}: {'; '.join(failures)}")
 
 
 def _refuse(response: Any, **_: Any) -> None:

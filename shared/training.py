@@ -103,11 +103,7 @@ def fit(
         DivergedError: the loss is no longer finite.
     """
     count = len(next(iter(data.train.values())))
-    if settings.batch_size > count:
-        raise ConfigurationError(
-            f"batch_size must be at most {count}, the number of training examples, "
-            f"not {settings.batch_size}"
-        )
+    check_batch(settings, count)
     history = History(settings, seed)
     steps = count // settings.batch_size
     began = time.perf_counter()
@@ -155,6 +151,15 @@ def fit(
         later_seconds -= history.first_step_seconds
         history.images_per_second = later_images / later_seconds
     return history
+
+
+def check_batch(settings: Settings, count: int) -> None:
+    """Raise ConfigurationError if `count` training examples do not fill one batch."""
+    if settings.batch_size > count:
+        raise ConfigurationError(
+            f"batch_size must be at most {count}, the number of training examples, "
+            f"not {settings.batch_size}"
+        )
 
 
 def evaluate(trainer: Trainer, arrays: Mapping[str, np.ndarray]) -> tuple[float, float]:

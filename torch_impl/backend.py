@@ -131,6 +131,11 @@ class TorchBackend:
         """The CPU, and the GPU if PyTorch can use it."""
         return ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
 
+    def use_highest_precision(self) -> None:
+        """Turn TF32 off, which PyTorch has on for cuDNN's convolutions."""
+        torch.set_float32_matmul_precision("highest")
+        torch.backends.cudnn.allow_tf32 = False
+
     def build(
         self, network: Network, *, seed: int = 0, dtype: str = "float32", device: str = "cpu"
     ) -> Model:

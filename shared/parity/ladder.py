@@ -22,7 +22,7 @@ from typing import Any, Literal
 import numpy as np
 
 from shared import registry
-from shared.errors import TriptychError
+from shared.errors import DeviceMissingError, TriptychError
 from shared.interface import Model, TensorInfo
 from shared.parity import arrays, mirror
 from shared.specs import PANELS, Case, Network, Spec
@@ -143,9 +143,16 @@ def give_back(weights: Weights) -> Weights:  # in a worker
     return _model.weights()
 
 
-def versions(backend: str) -> dict[str, str]:  # in a worker
-    """The versions of a backend's libraries."""
-    return registry.load(backend).versions()
+def begin(backend: str, device: str) -> dict[str, str]:  # in a worker
+    """Set the arithmetic, see that the device is there, and tell the libraries' versions."""
+    loaded = registry.load(backend)
+    loaded.use_highest_precision()
+    if device not in loaded.devices():
+        raise DeviceMissingError(
+            f"{backend} finds no {device} device on this machine; use the device cpu, "
+            f"or leave {backend} out with --backends"
+        )
+    return loaded.versions()
 
 
 def climb(
@@ -179,7 +186,7 @@ def climb(
                 continue
             report(f"starting {name}")
             workers[name] = stack.enter_context(Worker(name))
-            outcome.versions[name] = workers[name].call(versions, name)
+            outcome.versions[name] = workers[name].call(begin, name, device)
         for spec in specs:
             for case in spec.cases:
                 for dtype in dtypes:
@@ -245,14 +252,14 @@ def _climb_case(
 
 
 def _gather(
-    workers: dict[str, Worker], begin: Callable[[str, Worker], Future[Any]]
+    workers: dict[str, Worker], start: Callable[[str, Worker], Future[Any]]
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Let all workers work at once; what they give, and what went wrong, by name."""
     futures: dict[str, Future[Any]] = {}
     results, errors = {}, {}
     for name, worker in workers.items():
         try:
-            futures[name] = begin(name, worker)
+            futures[name] = start(name, worker)
         except TriptychError as error:
             errors[name] = str(error)
     for name, future in futures.items():

@@ -1,0 +1,37 @@
+# Two commands: `make demo` runs the main job, `make test` runs the tests. Both work in .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+ALL := .venv/.installed-all
+DEV := .venv/.installed-dev
+INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+
+.PHONY: demo test lint format clean
+
+demo: $(ALL)
+	$(BIN)/triptych compare
+
+test: $(DEV)
+	$(BIN)/python -m pytest
+
+lint: $(DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(DEV)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv build *.egg-info
+
+$(ALL): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v >= (3, 11) or sys.exit("Triptych needs Python 3.11 or newer, and $(PYTHON) is %d.%d; name another with: make PYTHON=python3.11" % v)'
+	@echo "Installing PyTorch, Flax and Keras into .venv: some minutes, and about 8 GB of disk."
+	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
+	@$(INSTALL) --editable '.[all]'
+	@touch $@
+
+$(DEV): $(ALL)
+	@$(INSTALL) --editable '.[all,dev]'
+	@touch $@

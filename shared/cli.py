@@ -1,0 +1,508 @@
+"""The command line: it reads arguments, calls the verbs, and prints what they give.
+
+Whatever a verb needs is imported when that verb runs, so that `triptych list` stays quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import json
+import math
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shared import registry, specs
+from shared.errors import (
+    ConfigurationError,
+    DivergedError,
+    DownloadError,
+    TriptychError,
+    WorkerError,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from shared.mnist import Dataset
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; exits with the status.
+
+    0: done. 1: a check failed, or a backend or a training did. 2: bad input, in one sentence.
+    """
+    options = vars(_parser().parse_args(arguments))
+    verb = options.pop("verb")
+    try:
+        status = verb(**options)
+    except TriptychError as error:
+        print(f"triptych: {error}", file=sys.stderr)
+        status = 1 if isinstance(error, (WorkerError, DivergedError)) else 2
+    except KeyboardInterrupt:
+        print("triptych: interrupted", file=sys.stderr)
+        status = 130
+    sys.exit(status)
+
+
+def _parser() -> argparse.ArgumentParser:
+    """Every verb with its arguments; each option's name is a parameter of the verb's function."""
+    parser = argparse.ArgumentParser(
+        prog="triptych",
+        description="The same neural networks in PyTorch, Flax and Keras, "
+        "and the proof that they are.",
+    )
+    parser.add_argument("--version", action=_Version)
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+
+    def verb(name: str, function: Any, *parents: argparse.ArgumentParser) -> Any:
+        """A verb whose help is its function's docstring, its first line in the overview."""
+        text = inspect.cleandoc(function.__doc__)
+        added = verbs.add_parser(
+            name,
+            help=text.splitlines()[0],
+            description=text,
+            parents=parents,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        added.set_defaults(verb=function)
+        return added
+
+    def shared_options() -> argparse.ArgumentParser:
+        return argparse.ArgumentParser(add_help=False)
+
+    directory = shared_options()
+    directory.add_argument(
+        "--data-dir",
+        type=Path,
+        metavar="DIR",
+        help="where full data sets are (default: TRIPTYCH_DATA, or the user's cache)",
+    )
+    device = shared_options()
+    device.add_argument("--device", default="cpu", help="cpu (the default) or cuda")
+    several = shared_options()
+    several.add_argument(
+        "--backends",
+        default="",
+        metavar="NAMES",
+        help="which to use, with commas between (default: all that are installed)",
+    )
+    training = shared_options()
+    training.add_argument(
+        "--data", default="sample", help="sample (the default), mnist or fashion_mnist"
+    )
+    training.add_argument("--epochs", type=int, help="passes over the data")
+    training.add_argument("--batch-size", type=int, help="examples in a batch")
+    training.add_argument("--optimizer", help="adam or sgd")
+    training.add_argument("--learning-rate", type=float, help="the optimizer's learning rate")
+    training.add_argument("--momentum", type=float, help="of sgd")
+    training.add_argument(
+        "--seed", type=int, default=0, help="of weights, batch order and dropout (default: 0)"
+    )
+    one_name = {"metavar": "ARCHITECTURE", "help": "a name from `triptych list`"}
+
+    parts = verb("list", list_architectures)
+    parts.add_argument("--json", dest="as_json", action="store_true", help="print JSON instead")
+
+    parts = verb("show", show)
+    parts.add_argument("architecture", **one_name)
+    parts.add_argument("--backend", help="only this panel")
+
+    parts = verb("compare", compare, training, directory, several, device)
+    parts.add_argument("architecture", nargs="?", default="mnist_classifier", **one_name)
+    parts.add_argument(
+        "--json",
+        dest="json_path",
+        type=Path,
+        metavar="FILE",
+        help="where to write it all (default: triptych-compare-ARCHITECTURE.json)",
+    )
+
+    parts = verb("parity", parity, several, device)
+    parts.add_argument("architectures", nargs="*", metavar="ARCHITECTURE", help="default: all")
+    parts.add_argument("--dtype", help="float64 (meaning) or float32 (default: both)")
+    parts.add_argument(
+        "--json", dest="json_path", type=Path, metavar="FILE", help="where to write every check"
+    )
+
+    parts = verb("train", train, training, directory, device)
+    parts.add_argument("architecture", **one_name)
+    parts.add_argument("--backend", required=True, help="torch, flax or keras")
+    parts.add_argument(
+        "--output",
+        "-o",
+        type=Path,
+        metavar="FILE",
+        help="the weights' file (default: ARCHITECTURE-BACKEND.safetensors)",
+    )
+    parts.add_argument(
+        "--json", dest="json_path", type=Path, metavar="FILE", help="where to write the history"
+    )
+
+    parts = verb("predict", predict)
+    parts.add_argument(
+        "weights", type=Path, metavar="WEIGHTS", help="a file that `triptych train` wrote"
+    )
+    parts.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="PNG or JPEG files")
+    parts.add_argument("--backend", help="torch, flax or keras (default: the first installed)")
+    parts.add_argument(
+        "--architecture", help="what the weights are for, where the file does not say"
+    )
+    parts.add_argument("--json", dest="as_json", action="store_true", help="print JSON instead")
+
+    parts = verb("data", data, directory)
+    parts.add_argument(
+        "action",
+        nargs="?",
+        default="status",
+        help="status (the default), verify or download",
+    )
+    parts.add_argument("name", nargs="?", metavar="NAME", help="sample, mnist or fashion_mnist")
+    return parser
+
+
+class _Version(argparse.Action):
+    """Print the version and end; it is looked up only when it is asked for."""
+
+    def __init__(self, option_strings: Sequence[str], **_: Any) -> None:
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help="print the version")
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from importlib.metadata import version
+
+        print(f"triptych {version('triptych')}")
+        parser.exit()
+
+
+def list_architectures(*, as_json: bool) -> int:
+    """List the architectures with their inputs, outputs and parameter counts."""
+
+    def shapes(tensors: Any) -> list[str]:
+        return [f"{n} ({', '.join(map(str, ('N', *t.shape)))})" for n, t in tensors.items()]
+
+    rows = [
+        {
+            "name": spec.name,
+            "class": spec.network.cls,
+            "file": f"{spec.network.file}.py",
+            "summary": spec.summary,
+            "inputs": shapes(spec.network.inputs),
+            "outputs": shapes(spec.network.outputs),
+            "parameters": spec.parameters,
+            "buffers": spec.buffers,
+            "task": spec.task.name if spec.task else None,
+        }
+        for spec in specs.SPECS.values()
+    ]
+    if as_json:
+        print(json.dumps(rows, indent=2))
+        return 0
+    from rich.table import Table
+
+    table = Table()
+    for title in ("architecture", "class, file", "inputs", "outputs"):
+        table.add_column(title, overflow="fold")
+    table.add_column("parameters", justify="right")
+    for spec in specs.SPECS.values():
+        table.add_row(
+            spec.name,
+            f"{spec.network.cls}\n{spec.network.file}.py",
+            "\n".join(shapes(spec.network.inputs)),
+            "\n".join(shapes(spec.network.outputs)),
+            f"{spec.parameters:,}",
+        )
+    _console().print(table)
+    return 0
+
+
+def show(*, architecture: str, backend: str | None) -> int:
+    """Show an architecture's three files side by side, or one of them."""
+    from shared import show as room
+
+    spec = specs.find(architecture)
+    backends = [specs.choose("backend", backend, specs.PANELS)] if backend else list(specs.PANELS)
+    room.show(spec.network.file, backends, _console())
+    return 0
+
+
+def compare(
+    *,
+    architecture: str,
+    backends: str,
+    device: str,
+    json_path: Path | None,
+    data: str,
+    data_dir: Path | None,
+    seed: int,
+    **settings: Any,
+) -> int:
+    """Train an architecture in every backend from the same weights, and compare.
+
+    Exits with 1 when a backend fails or the first forward passes do not agree.
+    """
+    spec = specs.find(architecture)
+    from shared import compare as room
+    from shared import training
+
+    room.task_of(spec)
+    chosen_settings = _settings(spec, settings)
+    _check_seed(seed)
+    chosen = _backends(backends)
+    _check_device(device)
+    path = _writable(json_path or Path(f"triptych-compare-{spec.name}.json"))
+    dataset = _dataset(data, data_dir)
+    training.check_batch(chosen_settings, len(dataset.train.labels))
+    request = room.Request(
+        spec.name, dataset.name, str(data_dir) if data_dir else None, chosen_settings, seed, device
+    )
+    notices = _console(stderr=True)
+    comparison = room.compare(
+        spec, request, dataset.source, chosen, lambda text: notices.print(text, highlight=False)
+    )
+    _write_json(path, {"data_asked_for": data, **comparison.to_dict()})
+    room.show(comparison, _console())
+    print(f"written to {path}")
+    return 0 if comparison.passed else 1
+
+
+def parity(
+    *,
+    architectures: list[str],
+    dtype: str | None,
+    backends: str,
+    device: str,
+    json_path: Path | None,
+) -> int:
+    """Prove that the panels hold the same networks, rung by rung.
+
+    Exits with 1 when a check fails, a comparison is missing, or there was nothing to compare.
+    """
+    from shared.parity import ladder, table
+
+    chosen = [specs.find(name) for name in architectures or specs.SPECS]
+    dtypes = [specs.choose("dtype", dtype, ladder.TOLERANCES)] if dtype else [*ladder.TOLERANCES]
+    _check_device(device)
+    path = _writable(json_path) if json_path else None
+    with _console(stderr=True).status("starting") as status:
+        outcome = ladder.climb(
+            chosen, dtypes, device=device, backends=_backends(backends), report=status.update
+        )
+    if path:
+        _write_json(path, outcome.to_dict())
+    table.show(outcome, _console())
+    return 0 if outcome.proved else 1
+
+
+def train(
+    *,
+    architecture: str,
+    backend: str,
+    device: str,
+    output: Path | None,
+    json_path: Path | None,
+    data: str,
+    data_dir: Path | None,
+    seed: int,
+    **settings: Any,
+) -> int:
+    """Train an architecture in one backend and save its canonical weights."""
+    spec = specs.find(architecture)
+    from shared import tasks, training, weights
+    from shared.compare import task_of
+
+    task = task_of(spec)
+    chosen_settings = _settings(spec, settings)
+    _check_seed(seed)
+    specs.choose("backend", backend, specs.PANELS)
+    _check_device(device)
+    path = _writable(output or Path(f"{spec.name}-{backend}.safetensors"))
+    history_path = _writable(json_path) if json_path else None
+    dataset = _dataset(data, data_dir)
+    training.check_batch(chosen_settings, len(dataset.train.labels))
+    loaded = registry.load(backend)
+    model = loaded.build(spec.network, seed=seed, device=device)
+    arrays = tasks.build(task, dataset)
+    with training.progress(backend, _console(stderr=True)) as report:
+        history = training.fit(model, task, arrays, chosen_settings, seed=seed, report=report)
+    metadata = {
+        "architecture": spec.name,
+        "config": spec.network.plain_config(),
+        "backend": backend,
+        "versions": loaded.versions(),
+        "device": device,
+        "data": dataset.name,
+        "history": history.to_dict(),
+    }
+    weights.write(path, model.weights(), metadata)
+    if history_path:
+        _write_json(history_path, metadata)
+    last = history.epochs[-1]
+    print(f"test accuracy {last.test_accuracy:.2f} %, test loss {last.test_loss:.4f}")
+    print(f"weights written to {path}")
+    return 0
+
+
+def predict(
+    *,
+    weights: Path,
+    images: list[Path],
+    backend: str | None,
+    architecture: str | None,
+    as_json: bool,
+) -> int:
+    """Say which digit each picture shows, and how sure the network is."""
+    from shared import images as pictures
+    from shared import predict as room
+
+    digits = pictures.load_digits(images)
+    found = room.predict(weights, digits, backend or _first_installed(), architecture)
+    rows = [
+        {"image": str(path), "digit": int(digit), "confidence": float(confidence)}
+        for path, digit, confidence in zip(images, found.classes, found.confidence, strict=True)
+    ]
+    if as_json:
+        print(json.dumps(rows, indent=2))
+        return 0
+    from rich.table import Table
+
+    table = Table(title=f"{found.architecture} on {found.backend}", title_justify="left")
+    table.add_column("image", overflow="fold")
+    table.add_column("digit", justify="right")
+    table.add_column("confidence", justify="right")
+    for row in rows:
+        table.add_row(str(row["image"]), str(row["digit"]), f"{row['confidence']:.1%}")
+    _console().print(table)
+    return 0
+
+
+def data(*, action: str, name: str | None, data_dir: Path | None) -> int:
+    """Say which data sets are here; verify one, or download one.
+
+    `verify` exits with 1 when a file is missing or damaged.
+    """
+    from shared import mnist
+
+    specs.choose("action of `triptych data`", action, ("status", "verify", "download"))
+    if action == "status":
+        return _data_status(data_dir)
+    if name is None:
+        raise ConfigurationError(
+            f"`triptych data {action}` needs the name of a data set: {', '.join(mnist.NAMES)}"
+        )
+    if action == "download":
+        print(f"{name} is in {mnist.download(name, data_dir, sys.stderr.isatty())}")
+        return 0
+    checks = mnist.verify(name, data_dir)
+    for check in checks:
+        print(f"{check.path} {check.problem or 'is whole'}")
+    return 0 if all(check.ok for check in checks) else 1
+
+
+def _data_status(directory: Path | None) -> int:
+    """Print a table of the data sets."""
+    from rich.table import Table
+
+    from shared import mnist
+
+    table = Table(title=f"data directory: {mnist.data_directory(directory)}", title_justify="left")
+    for title in ("data set", "state", "where"):
+        table.add_column(title, overflow="fold")
+    for row in mnist.status(directory):
+        state = row.problem or ("here, checked" if row.found else "not here")
+        table.add_row(row.name, state, str(row.where or ""))
+    _console().print(table)
+    return 0
+
+
+def _console(*, stderr: bool = False) -> Console:
+    """The terminal; where there is none, wide enough that no table is cut."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    wide = None if stream.isatty() or "COLUMNS" in os.environ else 120
+    # Without markup: `pip install 'triptych[torch]'` is no style.
+    return Console(stderr=stderr, width=wide, markup=False)
+
+
+def _settings(spec: specs.Spec, given: dict[str, Any]) -> specs.Settings:
+    """The architecture's settings with those changed that were given."""
+    return replace(spec.settings, **{k: v for k, v in given.items() if v is not None})
+
+
+def _backends(text: str) -> list[str]:
+    """The backends in a list with commas, or all."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    return [specs.choose("backend", name, specs.PANELS) for name in dict.fromkeys(names)] or [
+        *specs.PANELS
+    ]
+
+
+def _first_installed() -> str:
+    """The first backend that can be used here."""
+    installed = registry.installed()
+    if not installed:
+        raise ConfigurationError(
+            "no backend is installed; install one with: pip install 'triptych[torch]'"
+        )
+    return installed[0]
+
+
+def _check_seed(seed: int) -> None:
+    """Refuse a seed that some generator would not take."""
+    if not 0 <= seed < 2**31:
+        raise ConfigurationError(f"seed must be in [0, 2147483648), not {seed}")
+
+
+def _check_device(device: str) -> None:
+    """Refuse a device that has no meaning before any work is done."""
+    specs.choose("device", device, ("cpu", "cuda"))
+
+
+def _dataset(name: str, directory: Path | None) -> Dataset:
+    """A data set; where MNIST cannot be had, the sample of it, with a notice."""
+    from shared import mnist
+
+    try:
+        return mnist.load(name, directory, progress=sys.stderr.isatty())
+    except DownloadError as error:
+        if name != "mnist":
+            raise
+        print(
+            f"notice: {error}\nnotice: using the embedded sample of 5,000 MNIST digits instead",
+            file=sys.stderr,
+        )
+        return mnist.load("sample")
+
+
+def _writable(path: Path) -> Path:
+    """A path that can be written, found out before hours of work are to be saved there."""
+    if path.is_dir():
+        raise ConfigurationError(f"{path} is a directory; name a file to write")
+    if not path.parent.is_dir():
+        raise ConfigurationError(f"{path} cannot be written: {path.parent} is no directory")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise ConfigurationError(f"{path} cannot be written: permission denied")
+    return path
+
+
+def _write_json(path: Path, value: Any) -> None:
+    """Write strict JSON: what is not a finite number becomes null."""
+    path.write_text(json.dumps(_finite(value), indent=2) + "\n", "utf-8")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The tests. A package, so that a worker can import what it is asked to call."""

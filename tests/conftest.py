@@ -1,0 +1,127 @@
+"""Workers for the tests, one a flavour, started when first asked for and kept for the session.
+
+A flavour is a backend, or Keras on another framework than TensorFlow. What is not installed is
+skipped; TRIPTYCH_TEST_BACKENDS, flavours with commas between, names those that must be there.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import numpy as np
+import pytest
+
+from shared import registry
+from shared.errors import TriptychError
+from shared.specs import SPECS, Case
+from shared.workers import Worker
+from tests import native as native_checks
+
+FLAVOURS: dict[str, tuple[str, dict[str, str]]] = {
+    "torch": ("torch", {}),
+    "flax": ("flax", {}),
+    "keras": ("keras", {"KERAS_BACKEND": "tensorflow"}),
+    "keras-jax": ("keras", {"KERAS_BACKEND": "jax"}),
+    "keras-torch": ("keras", {"KERAS_BACKEND": "torch"}),
+}
+# Several workers share a GPU, where there is one: none may take all its memory.
+SHARING = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+DEMANDED = [name for name in os.environ.get("TRIPTYCH_TEST_BACKENDS", "").split(",") if name]
+CASES = [
+    pytest.param(case, id=f"{spec.name}-{case.label}".replace(" ", "_"))
+    for spec in SPECS.values()
+    for case in spec.cases
+]
+
+Lend = Callable[[str], Worker]
+Native = Callable[..., Any]
+
+
+def pytest_configure() -> None:
+    unknown = set(DEMANDED) - set(FLAVOURS)
+    if unknown:
+        raise pytest.UsageError(
+            f"TRIPTYCH_TEST_BACKENDS names {', '.join(sorted(unknown))}; "
+            f"there are {', '.join(FLAVOURS)}"
+        )
+
+
+def lacking(flavour: str) -> str | None:
+    """Why a flavour cannot be tested here, if it cannot."""
+    backend, environment = FLAVOURS[flavour]
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        return registry.explain_missing(backend) if registry.missing(backend) else None
+
+
+@pytest.fixture(scope="session")
+def lend() -> Iterator[Lend]:
+    """Give the worker of a flavour, or skip the test where the flavour is not installed."""
+    with ExitStack() as stack:
+        workers: dict[str, Worker] = {}
+
+        def get(flavour: str) -> Worker:
+            reason = lacking(flavour)
+            if reason and flavour in DEMANDED:
+                pytest.fail(f"TRIPTYCH_TEST_BACKENDS demands {flavour}, but {reason}")
+            if reason:
+                pytest.skip(reason)
+            if flavour not in workers:
+                backend, environment = FLAVOURS[flavour]
+                workers[flavour] = stack.enter_context(Worker(backend, {**SHARING, **environment}))
+            return workers[flavour]
+
+        yield get
+
+
+@pytest.fixture(params=FLAVOURS)
+def flavour(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def worker(flavour: str, lend: Lend) -> Worker:
+    """The worker of the flavour that the test runs for."""
+    return lend(flavour)
+
+
+@pytest.fixture(params=CASES)
+def case(request: pytest.FixtureRequest) -> Case:
+    """Every network that parity is proved on."""
+    return request.param
+
+
+@pytest.fixture
+def native(worker: Worker) -> Native:
+    """Call a function of the backend's native checks in its worker."""
+    return lambda name, *arguments: worker.call(
+        native_checks.call, worker.backend, name, *arguments
+    )
+
+
+@pytest.fixture
+def several(lend: Lend) -> dict[str, Worker]:
+    """All workers that there are, for a test that holds one against another: at least two."""
+    workers = {name: lend(name) for name in FLAVOURS if name in DEMANDED or not lacking(name)}
+    if len(workers) < 2:
+        pytest.skip("there is one backend here, and nothing to hold it against")
+    return workers
+
+
+def sentence(worker: Worker, kind: type[TriptychError], *call: Any) -> str:
+    """What a call in a worker says when it fails as it should."""
+    with pytest.raises(kind) as caught:
+        worker.call(*call)
+    return str(caught.value)
+
+
+def close(found: np.ndarray, wanted: np.ndarray, tolerance: float) -> bool:
+    """Whether two arrays of one shape hold the same finite numbers, relative to the largest."""
+    assert found.shape == wanted.shape
+    assert found.size
+    assert np.isfinite(found).all()
+    assert np.isfinite(wanted).all()
+    largest = float(np.abs(wanted).max())
+    return float(np.abs(found - wanted).max()) <= tolerance * largest

@@ -1,0 +1,285 @@
+"""The Keras panel as a Keras user has it: eager calls, `compile` and `fit`, `.keras` files.
+
+Runs with Keras on TensorFlow, JAX and PyTorch; only how a gradient is taken differs.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_impl import weights as panel
+from keras_impl.branching import BranchingNet
+from keras_impl.inference import InferenceModel
+from keras_impl.mimo import MIMONet
+from keras_impl.mlp import BasicNet
+from keras_impl.mnist_cnn import MNISTClassifier
+from keras_impl.residual import ResidualBlock, SimpleResNet
+from shared.interface import construct
+from shared.specs import Network, Tensor
+
+Arrays = Mapping[str, np.ndarray]
+CLASSIFIER = Network("mnist_cnn", "MNISTClassifier", {}, {"image": Tensor("HWC", (28, 28, 1))}, {})
+
+
+def show(model: Any, network: Network) -> Any:
+    """Call a model on a batch of one, so that its layers have their variables."""
+    model(single(ops.zeros((1, *tensor.shape)) for tensor in network.inputs.values()))
+    return model
+
+
+def single(values: Any) -> Any:
+    """One input, or several as Keras takes them."""
+    found = tuple(values)
+    return found[0] if len(found) == 1 else found
+
+
+def make(network: Network, weights: Arrays | None = None) -> Any:
+    """A built model, with Keras's own weights or those given."""
+    model = show(construct("keras_impl", network), network)
+    if weights is not None:
+        panel.from_canonical(panel.layout(model), weights)
+    return model
+
+
+def tensors(inputs: Arrays) -> Any:
+    """Inputs as Keras takes them."""
+    return single(map(ops.convert_to_tensor, inputs.values()))
+
+
+def arrays(outputs: Any) -> list[np.ndarray]:
+    """Outputs in their order."""
+    found = outputs if isinstance(outputs, tuple) else (outputs,)
+    return [np.array(ops.convert_to_numpy(x)) for x in found]
+
+
+def state(model: keras.Model) -> dict[str, np.ndarray]:
+    """The variables under their canonical names."""
+    return panel.to_canonical(panel.layout(model))
+
+
+def gradients(compute: Callable[[], Any], variables: list[Any]) -> list[np.ndarray]:
+    """The gradient for each variable of what `compute` gives; zeros where none arrives."""
+    runs_on = keras.backend.backend()
+    found: Any
+    if runs_on == "tensorflow":
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            value = compute()
+        found = tape.gradient(value, variables)
+    elif runs_on == "jax":
+        import jax
+
+        def stateless(values: list[Any]) -> Any:
+            with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
+                return compute()
+
+        found = jax.grad(stateless)([variable.value for variable in variables])
+    else:
+        value = compute()
+        for variable in variables:
+            variable.value.grad = None
+        if value.requires_grad:
+            value.backward()
+        found = [variable.value.grad for variable in variables]
+    return [
+        np.zeros(variable.shape) if gradient is None else np.array(ops.convert_to_numpy(gradient))
+        for variable, gradient in zip(variables, found, strict=True)
+    ]
+
+
+def largest(compute: Callable[[], Any], model: keras.Model) -> dict[str, float]:
+    """The size of every parameter's gradient; 0 where none arrived."""
+    variables = model.trainable_variables
+    found = gradients(compute, variables)
+    return {
+        f"{number}: {variable.path}": float(np.abs(gradient).max())
+        for number, (variable, gradient) in enumerate(zip(variables, found, strict=True))
+    }
+
+
+def names(network: Network) -> dict[str, tuple[int, ...]]:
+    """Canonical names and shapes."""
+    return {row.name: row.shape for row in panel.table(panel.layout(make(network)))}
+
+
+def rebuild(network: Network) -> list[dict[str, Any]]:
+    """What a network and its copy by `get_config` are."""
+    first = make(network)
+    second = show(type(first)(**first.get_config()), network)
+    third = show(type(first).from_config(first.get_config()), network)
+    return [
+        {
+            "class": type(model).__name__,
+            "config": {
+                key: type(value).__name__ if isinstance(value, keras.Model) else value
+                for key, value in model.get_config().items()
+            },
+            "shapes": {row.name: row.shape for row in panel.table(panel.layout(model))},
+        }
+        for model in (first, second, third)
+    ]
+
+
+def defaults() -> dict[str, dict[str, Any]]:
+    """What constructors fill in."""
+    models: list[Any] = [
+        BasicNet(),
+        MIMONet(),
+        SimpleResNet(),
+        ResidualBlock(3, 5),
+        BranchingNet(),
+        MNISTClassifier(),
+    ]
+    return {type(model).__name__: model.get_config() for model in models}
+
+
+def forward(
+    network: Network, weights: Arrays, inputs: Arrays, train: bool = False
+) -> dict[str, Any]:
+    """Two calls in one mode, and the weights after them."""
+    model = make(network, weights)
+    # Evaluation is what Keras does when nobody says anything.
+    mode = {"training": True} if train else {}
+    first, second = (arrays(model(tensors(inputs), **mode)) for _ in range(2))
+    return {"first": first, "second": second, "weights": state(model)}
+
+
+def save_and_load(
+    network: Network, weights: Arrays, inputs: Arrays, folder: Path
+) -> dict[str, list[np.ndarray]]:
+    """Outputs before saving, of another network, and of one that was made by loading."""
+    model = make(network, weights)
+    saved, fresh = arrays(model(tensors(inputs))), arrays(make(network)(tensors(inputs)))
+    model.save(folder / "model.keras")
+    loaded = keras.saving.load_model(folder / "model.keras")
+    return {"saved": saved, "fresh": fresh, "loaded": arrays(loaded(tensors(inputs)))}
+
+
+def features(weights: Arrays, images: np.ndarray) -> dict[str, Any]:
+    """Extracted features, and the gradients that reach the network through them."""
+    model = make(CLASSIFIER, weights)
+    kernel = model.features.layers[0].kernel
+    (extracted,) = gradients(lambda: ops.sum(model.extract_features(images)), [kernel])
+    (flat,) = gradients(lambda: ops.sum(model.flat_features(images)), [kernel])
+    return {
+        "features": arrays(model.extract_features(images))[0],
+        "through_extracted": {"kernel": float(np.abs(extracted).max())},
+        "through_flat": {"kernel": float(np.abs(flat).max())},
+    }
+
+
+def log() -> list[dict[str, list[float]]]:
+    """The classifier's log when new, and after two epochs; another's beside it."""
+    model, other = MNISTClassifier(), MNISTClassifier()
+
+    def lists(m: Any) -> dict[str, list[float]]:
+        return {
+            "losses": list(m.losses),
+            "train_accuracy": list(m.train_accuracy),
+            "val_accuracy": list(m.val_accuracy),
+        }
+
+    new = lists(model)
+    model.record_epoch(0.5, 80.0, 79.0)
+    model.record_epoch(0.25, 90.0, 88.0)
+    return [new, lists(model), lists(other)]
+
+
+def train(
+    weights: Arrays, images: np.ndarray, labels: np.ndarray, steps: int, learning_rate: float
+) -> dict[str, Any]:
+    """Steps of gradient descent on a classifier whose log has entries."""
+    model = make(CLASSIFIER, weights)
+    model.record_epoch(100.0, 10.0, 10.0)
+    model.compile(
+        keras.optimizers.SGD(learning_rate),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    history = model.fit(
+        images, labels, batch_size=len(images), epochs=steps, shuffle=False, verbose=0
+    )
+    return {
+        "losses": history.history["loss"],
+        "evaluated": float(model.evaluate(images, labels, batch_size=len(images), verbose=0)),
+        "log": list(model.losses),
+        "bias": np.array(ops.convert_to_numpy(model.classifier.layers[3].bias)),
+    }
+
+
+def wrap(network: Network, weights: Arrays, inputs: Arrays) -> dict[str, Any]:
+    """What the wrapper does to the network in it, which is being trained meanwhile."""
+    base = make(network, weights)
+    x = tensors(inputs)
+    expected = arrays(base(x, training=False))
+    before = state(base)
+
+    def status() -> list[Any]:
+        flags = [layer.trainable for _, layer in panel.walk(base)]
+        return [base.trainable, *flags, len(base.trainable_variables), len(base.losses)]
+
+    def first_of(outputs: Any) -> Any:
+        return outputs[0] if isinstance(outputs, tuple) else outputs
+
+    status_before = status()
+    wrapper = InferenceModel(base)
+    outputs = arrays(wrapper(x))
+    second = arrays(wrapper(x, training=True))
+    status_after, after = status(), state(base)
+    mode = any((before[name] != after[name]).any() for name in before)
+
+    def through_wrapper() -> Any:
+        return sum(ops.sum(output) for output in keras.tree.flatten(wrapper(x)))
+
+    def outside() -> Any:
+        return ops.mean(ops.square(first_of(base(x, training=True))))
+
+    reached = largest(through_wrapper, base)
+    variables = base.trainable_variables
+    found = gradients(outside, variables)
+    for variable, gradient in zip(variables, found, strict=True):
+        variable.assign(ops.convert_to_numpy(variable) - np.float32(0.1) * gradient)
+    return {
+        "expected": expected,
+        "first": outputs,
+        "second": second,
+        "in_training_mode": mode,
+        "status": [status_before, status_after],
+        "weights": [before, after],
+        "through_wrapper": reached,
+        "through_base": {
+            f"{number}: {v.path}": float(np.abs(g).max())
+            for number, (v, g) in enumerate(zip(variables, found, strict=True))
+        },
+        "wrapper_trained": arrays(wrapper(x)),
+        "base_trained": arrays(base(x, training=False)),
+    }
+
+
+def predictions(
+    network: Network, weights: Arrays, batches: list[tuple[Arrays, np.ndarray]]
+) -> dict[str, Any]:
+    """Everything that the wrapper predicts, and what it says to no batches at all."""
+    wrapper = InferenceModel(make(network, weights))
+    pairs = [(tensors(inputs), ops.convert_to_tensor(labels)) for inputs, labels in batches]
+    classes, confidence = wrapper.predict(pairs[0][0], return_confidence=True)
+    together, true = wrapper.predict_batch(iter(pairs))
+    complaints = []
+    for method in (wrapper.predict_batch, wrapper.evaluate):
+        try:
+            method([])
+        except ValueError as error:
+            complaints.append(str(error))
+    return {
+        "classes": ops.convert_to_numpy(wrapper.predict(pairs[0][0])),
+        "with_confidence": ops.convert_to_numpy(classes),
+        "confidence": ops.convert_to_numpy(confidence),
+        "together": ops.convert_to_numpy(together),
+        "true": ops.convert_to_numpy(true),
+        "evaluated": wrapper.evaluate(iter(pairs)),
+        "complaints": complaints,
+    }

@@ -1,0 +1,265 @@
+"""The PyTorch panel as a PyTorch user has it: images NCHW, modes, `state_dict`, autograd."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from shared.interface import construct
+from shared.specs import Network
+from torch_impl.branching import BranchingNet
+from torch_impl.inference import InferenceModel
+from torch_impl.mimo import MIMONet
+from torch_impl.mlp import BasicNet
+from torch_impl.mnist_cnn import MNISTClassifier
+from torch_impl.residual import ResidualBlock, SimpleResNet
+
+Arrays = Mapping[str, np.ndarray]
+
+
+def make(network: Network, weights: Arrays | None = None) -> Any:
+    """A module, with PyTorch's own weights or those given."""
+    module = construct("torch_impl", network)
+    if weights is not None:
+        state = {name: torch.from_numpy(array) for name, array in weights.items()}
+        assert not module.load_state_dict(state, strict=False).unexpected_keys
+    return module
+
+
+def tensors(inputs: Arrays) -> tuple[Tensor, ...]:
+    """Inputs as PyTorch takes them: images NCHW."""
+    found = map(torch.from_numpy, inputs.values())
+    return tuple(x.permute(0, 3, 1, 2).contiguous() if x.ndim == 4 else x for x in found)
+
+
+def arrays(outputs: Any) -> list[np.ndarray]:
+    """Outputs in their order; feature maps NHWC."""
+    found = outputs if isinstance(outputs, tuple) else (outputs,)
+    return [(x.permute(0, 2, 3, 1) if x.ndim == 4 else x).detach().numpy().copy() for x in found]
+
+
+def state(module: nn.Module) -> dict[str, np.ndarray]:
+    """The state dict as arrays, without batch norm's counters."""
+    return {
+        name: tensor.numpy().copy()
+        for name, tensor in module.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+
+
+def largest(module: nn.Module) -> dict[str, float]:
+    """The size of every parameter's gradient; 0 where none arrived."""
+    return {
+        name: 0.0 if parameter.grad is None else float(parameter.grad.abs().max())
+        for name, parameter in module.named_parameters()
+    }
+
+
+def names(network: Network) -> dict[str, tuple[int, ...]]:
+    """The state dict's keys and shapes."""
+    return {name: tuple(tensor.shape) for name, tensor in make(network).state_dict().items()}
+
+
+def rebuild(network: Network) -> list[dict[str, Any]]:
+    """What a network and its copy by `get_config` are."""
+    first = make(network)
+    second = type(first)(**first.get_config())
+    return [
+        {
+            "class": type(module).__name__,
+            "config": {
+                key: type(value).__name__ if isinstance(value, nn.Module) else value
+                for key, value in module.get_config().items()
+            },
+            "shapes": {name: tuple(t.shape) for name, t in module.state_dict().items()},
+        }
+        for module in (first, second)
+    ]
+
+
+def defaults() -> dict[str, dict[str, Any]]:
+    """What constructors fill in."""
+    modules: list[Any] = [
+        BasicNet(),
+        MIMONet(),
+        SimpleResNet(),
+        ResidualBlock(3, 5),
+        BranchingNet(),
+        MNISTClassifier(),
+    ]
+    return {type(module).__name__: module.get_config() for module in modules}
+
+
+def forward(
+    network: Network, weights: Arrays, inputs: Arrays, train: bool = False
+) -> dict[str, Any]:
+    """Two calls in one mode, and the weights after them."""
+    torch.manual_seed(0)
+    module = make(network, weights).train(train)
+    first, second = (arrays(module(*tensors(inputs))) for _ in range(2))
+    return {"first": first, "second": second, "weights": state(module)}
+
+
+def save_and_load(
+    network: Network, weights: Arrays, inputs: Arrays, folder: Path
+) -> dict[str, list[np.ndarray]]:
+    """Outputs before saving, of another network, and of that one after loading."""
+    module, other = make(network, weights).eval(), make(network).eval()
+    saved, fresh = arrays(module(*tensors(inputs))), arrays(other(*tensors(inputs)))
+    torch.save(module.state_dict(), folder / "model.pt")
+    other.load_state_dict(torch.load(folder / "model.pt", weights_only=True))
+    return {"saved": saved, "fresh": fresh, "loaded": arrays(other(*tensors(inputs)))}
+
+
+def features(weights: Arrays, images: np.ndarray) -> dict[str, Any]:
+    """Extracted features, and the gradients that reach the network through them."""
+    module = MNISTClassifier()
+    module.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
+    (x,) = tensors({"image": images})
+    extracted = module.extract_features(x)
+    module.flat_features(x).sum().backward()
+    through_flat = largest(module)
+    module.zero_grad()
+    if extracted.requires_grad:
+        extracted.sum().backward()
+    return {
+        "features": extracted.detach().numpy(),
+        "through_extracted": largest(module),
+        "through_flat": through_flat,
+    }
+
+
+def log() -> list[dict[str, list[float]]]:
+    """The classifier's log when new, and after two epochs; another's beside it."""
+    module, other = MNISTClassifier(), MNISTClassifier()
+
+    def lists(m: MNISTClassifier) -> dict[str, list[float]]:
+        return {
+            "losses": list(m.losses),
+            "train_accuracy": list(m.train_accuracy),
+            "val_accuracy": list(m.val_accuracy),
+        }
+
+    new = lists(module)
+    module.record_epoch(0.5, 80.0, 79.0)
+    module.record_epoch(0.25, 90.0, 88.0)
+    return [new, lists(module), lists(other)]
+
+
+def train(
+    weights: Arrays, images: np.ndarray, labels: np.ndarray, steps: int, learning_rate: float
+) -> dict[str, Any]:
+    """Steps of gradient descent on a classifier whose log has entries."""
+    module = MNISTClassifier()
+    module.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
+    module.record_epoch(100.0, 10.0, 10.0)
+    (x,), y = tensors({"image": images}), torch.from_numpy(labels).long()
+    optimizer = torch.optim.SGD(module.parameters(), learning_rate)
+    losses = []
+    module.train()
+    for _ in range(steps):
+        loss = F.cross_entropy(module(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss))
+    module.eval()
+    with torch.no_grad():
+        evaluated = float(F.cross_entropy(module(x), y))
+    return {
+        "losses": losses,
+        "evaluated": evaluated,
+        "log": list(module.losses),
+        "bias": module.classifier[3].bias.detach().numpy().copy(),
+    }
+
+
+def wrap(network: Network, weights: Arrays, inputs: Arrays) -> dict[str, Any]:
+    """What the wrapper does to the network in it, which is being trained meanwhile."""
+    torch.manual_seed(0)
+    base = make(network, weights)
+    x = tensors(inputs)
+    expected = arrays(base.eval()(*x))
+    base.train()
+    before = state(base)
+
+    def status() -> list[bool]:
+        return [m.training for m in base.modules()] + [p.requires_grad for p in base.parameters()]
+
+    status_before = status()
+    wrapper = InferenceModel(base)
+    outputs = wrapper(*x)
+    second = wrapper.train()(*x)
+    status_after, in_training_mode = status(), wrapper.training
+    after = state(base)
+
+    found = outputs if isinstance(outputs, tuple) else (outputs,)
+    if any(output.requires_grad for output in found):
+        sum(output.sum() for output in found).backward()
+    through_wrapper = largest(base)
+
+    outside = base(*x)
+    first = outside[0] if isinstance(outside, tuple) else outside
+    first.square().mean().backward()
+    through_base = largest(base)
+    torch.optim.SGD(base.parameters(), 0.1).step()
+    return {
+        "expected": expected,
+        "first": arrays(outputs),
+        "second": arrays(second),
+        "in_training_mode": in_training_mode,
+        "status": [status_before, status_after],
+        "weights": [before, after],
+        "through_wrapper": through_wrapper,
+        "through_base": through_base,
+        "wrapper_trained": arrays(wrapper(*x)),
+        "base_trained": arrays(base.eval()(*x)),
+    }
+
+
+def predictions(
+    network: Network, weights: Arrays, batches: list[tuple[Arrays, np.ndarray]]
+) -> dict[str, Any]:
+    """Everything that the wrapper predicts, and what it says to no batches at all."""
+    base = make(network, weights)
+    wrapper = InferenceModel(base)
+    pairs: list[tuple[Any, Tensor]] = []
+    for inputs, labels in batches:
+        x = tensors(inputs)
+        pairs.append((x if len(x) > 1 else x[0], torch.from_numpy(labels).long()))
+    classes, confidence = wrapper.predict(pairs[0][0], return_confidence=True)
+    together, true = wrapper.predict_batch(iter(pairs))
+    complaints = []
+    for method in (wrapper.predict_batch, wrapper.evaluate):
+        try:
+            method([])
+        except ValueError as error:
+            complaints.append(str(error))
+    return {
+        "classes": wrapper.predict(pairs[0][0]).numpy(),
+        "with_confidence": classes.numpy(),
+        "confidence": confidence.numpy(),
+        "together": together.numpy(),
+        "true": true.numpy(),
+        "evaluated": wrapper.evaluate(iter(pairs)),
+        "complaints": complaints,
+    }
+
+
+def own_file(network: Network, weights: Arrays, path: Path) -> list[str]:
+    """Save a module's whole state dict as PyTorch users do; its keys."""
+    whole = make(network, weights).state_dict()
+    save_file(whole, path)
+    return list(whole)
+
+
+def plain_load(network: Network, path: Path) -> tuple[list[str], list[str], Arrays]:
+    """Load a file into a plain module: missing keys, unexpected keys, and its state then."""
+    module = make(network)
+    keys = module.load_state_dict(load_file(path), strict=False)
+    return keys.missing_keys, keys.unexpected_keys, state(module)
