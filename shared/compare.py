@@ -62,7 +62,7 @@ class Row:
     output_shapes: dict[str, tuple[int, ...]]
     difference: float
     history: training.History
-    startup_seconds: float
+    startup_seconds: float | None
     peak_memory_mib: float | None
 
 
@@ -135,6 +135,7 @@ def compare(
         report(f"{name}: starting")
         try:
             with Worker(name) as worker:
+                worker.wait_until_ready()
                 run = worker.call(train, name, request, weights)
                 startup = worker.startup_seconds
             if reference is None:
@@ -200,7 +201,7 @@ def _peak_memory_mib() -> float | None:
     return peak / (1024**2 if sys.platform == "darwin" else 1024)
 
 
-def _row(run: Run, reference: dict[str, np.ndarray], startup: float) -> Row:
+def _row(run: Run, reference: dict[str, np.ndarray], startup: float | None) -> Row:
     """Hold a run against the reference's first forward pass."""
     try:
         worst = max(arrays.difference(reference[name], run.outputs[name]) for name in reference)
@@ -253,7 +254,7 @@ def show(comparison: Comparison, console: Console) -> None:
     line("test accuracy", lambda row: f"{row.history.epochs[-1].test_accuracy:.2f} %")
     line("training, images/s, steady", lambda row: f"{row.history.images_per_second:,.0f}")
     line("first step (compile)", lambda row: f"{row.history.first_step_seconds:.2f} s")
-    line("start-up (process, import)", lambda row: f"{row.startup_seconds:.2f} s")
+    line("start-up (process, import)", lambda row: f"{row.startup_seconds or 0:.2f} s")
     line("training in all", lambda row: f"{row.history.seconds:.1f} s")
     line(
         "peak memory",

@@ -8,6 +8,7 @@ centre of mass comes to the middle. Ink is 255, paper 0.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import warnings
 from collections.abc import Iterable
@@ -23,7 +24,7 @@ MIDDLE = SIDE // 2  # where MNIST's centres of mass are, to the nearest pixel, c
 _WORKING_SIDE = 512  # larger pictures are shrunk to it first, which also averages noise out
 _FAINTEST = 16  # grey levels, of 255, between paper and ink: with less there is nothing to see
 _NOISE = 6  # ink differs from the paper by more than so many of its standard deviations
-_EDGE = 0.2  # of the ink's full strength: what is fainter does not widen the digit's box
+_EDGE = 0.25  # of the ink's full strength: what is fainter does not widen the digit's box
 
 
 def load_digits(paths: Iterable[str | os.PathLike[str]]) -> np.ndarray:
@@ -74,14 +75,14 @@ def _open(path: str | os.PathLike[str]) -> Image.Image:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as image:
                 image.load()
-                return ImageOps.exif_transpose(image)
+                with contextlib.suppress(Exception):  # damaged EXIF: the pixels as they are stored
+                    return ImageOps.exif_transpose(image)
+                return image
     except UnidentifiedImageError as error:
         raise DataError(f"{name} is not an image that can be read, such as PNG or JPEG") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         limit = (Image.MAX_IMAGE_PIXELS or 0) // 10**6
-        raise DataError(
-            f"the image {name} is too large; it may have {limit} million pixels"
-        ) from error
+        raise DataError(f"the image {name} has more than {limit} million pixels") from error
     except FileNotFoundError as error:
         raise DataError(f"cannot read the image {name}: no such file") from error
     except Exception as error:  # a damaged file can make Pillow's decoders raise anything
@@ -93,13 +94,11 @@ def _grey(image: Image.Image) -> np.ndarray:
     """Grey levels float32 (H, W), 0 to 255, no side longer than `_WORKING_SIDE`."""
     if image.mode.startswith("I"):  # 16 bits a pixel, which Pillow's own conversion would clip
         image = Image.fromarray(np.asarray(image, np.float32) / 256)
-    elif image.mode != "F":
+    else:
         if image.has_transparency_data:
             image = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
         image = image.convert("L")
-        if max(image.size) <= _WORKING_SIDE:
-            return np.asarray(image, np.float32)
     image.thumbnail((_WORKING_SIDE, _WORKING_SIDE))
     return np.clip(np.asarray(image, np.float32), 0, 255)
 
@@ -111,6 +110,7 @@ def _border(grey: np.ndarray) -> np.ndarray:
 
 def _ink(grey: np.ndarray) -> np.ndarray | None:
     """The digit alone: 0 for paper to 1 for full ink, cut to the digit; None if there is none."""
+    grey = grey - _slope(grey) - _slope(grey.T).T
     border = _border(grey)
     paper = np.median(border)
     noise = 1.4826 * np.median(np.abs(border - paper))  # a standard deviation, blind to outliers
@@ -122,7 +122,16 @@ def _ink(grey: np.ndarray) -> np.ndarray | None:
     seen = ink > max(_EDGE * full, _NOISE * noise)
     rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
     digit = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return np.clip(digit / full, 0, 1)
+    # Noise that is left in the box must not look like faint ink.
+    return np.clip((digit - 2 * noise) / (full - 2 * noise), 0, 1)
+
+
+def _slope(grey: np.ndarray) -> np.ndarray:
+    """How the paper's grey changes from top to bottom, (H, 1) around 0: light is seldom even."""
+    drop = np.median(grey[-1]) - np.median(grey[0])
+    if abs(drop) > np.ptp(grey) / 2:  # not the light: one of the two sides is mostly ink
+        drop = 0
+    return drop * np.linspace(-0.5, 0.5, len(grey), dtype=np.float32)[:, None]
 
 
 def _fit(ink: np.ndarray) -> np.ndarray:

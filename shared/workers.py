@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from typing import Any, Self, TypeVar
 
 from shared import registry
-from shared.errors import TriptychError, WorkerError
+from shared.errors import BackendMissingError, TriptychError, WorkerError
 
 Result = TypeVar("Result")
 
@@ -38,47 +38,55 @@ def _environment(changes: Mapping[str, str]) -> Iterator[None]:
                 os.environ[key] = value
 
 
-def _start(backend: str) -> int:
-    """Import the backend in the worker, and say which process it is."""
+def _start(backend: str) -> None:
+    """Import the backend in the worker."""
     registry.load(backend)
-    return os.getpid()
 
 
 class Worker:
     """A process that has one backend loaded. Use it in a `with` statement.
 
-    `startup_seconds` is the time from the process's start until its framework was imported.
+    Entering it begins the start and does not wait, so several can start at once.
+    `startup_seconds` is the time from there until the framework was imported; it is known when
+    `wait_until_ready` or the first result is.
     """
 
     def __init__(self, backend: str, environment: Mapping[str, str] | None = None) -> None:
         self.backend = backend
+        self.startup_seconds: float | None = None
         self._environment = dict(environment or {})
-        self._process: Any = None
-        self.startup_seconds = 0.0
 
     def __enter__(self) -> Self:
-        """Start the process.
+        """Begin to start the process.
 
         Raises:
             BackendMissingError: the backend is not installed.
-            WorkerError: the process ended or failed while it started.
         """
-        self._pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
-        before = time.perf_counter()
-        try:
-            with _environment(self._environment):
-                pid = self.call(_start, self.backend)
-        except BaseException:
-            self._pool.shutdown(cancel_futures=True)
-            raise
-        self.startup_seconds = time.perf_counter() - before
-        children = {child.pid: child for child in multiprocessing.active_children()}
-        self._process = children.get(pid)
+        with _environment(self._environment):
+            if registry.missing(self.backend):
+                raise BackendMissingError(registry.explain_missing(self.backend))
+            self._pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+            others = set(multiprocessing.active_children())
+            began = time.perf_counter()
+            self._started = self._pool.submit(_start, self.backend)
+            self._process = (set(multiprocessing.active_children()) - others).pop()
+        self._started.add_done_callback(lambda _: self._note_startup(time.perf_counter() - began))
         return self
 
+    def _note_startup(self, seconds: float) -> None:
+        self.startup_seconds = seconds
+
+    def wait_until_ready(self) -> None:
+        """Wait until the framework is imported.
+
+        Raises:
+            WorkerError: the process ended or failed while it started.
+        """
+        self._outcome(self._started)
+
     def __exit__(self, *exception: object) -> None:
-        """End the process, without waiting for work that nobody waits for."""
-        if exception[0] is not None and self._process is not None:
+        """End the process; after an exception at once, without finishing its work."""
+        if exception[0] is not None:
             self._process.terminate()
         self._pool.shutdown(cancel_futures=True)
 
@@ -96,6 +104,11 @@ class Worker:
             TriptychError: what the call raised, if it is one.
             WorkerError: the call raised anything else, or the process ended.
         """
+        self.wait_until_ready()
+        return self._outcome(future)
+
+    def _outcome(self, future: Future[Result]) -> Result:
+        """A future's result, or its error as one of ours."""
         try:
             return future.result()
         except BrokenProcessPool as error:
@@ -113,12 +126,10 @@ class Worker:
 
     def _ended(self) -> WorkerError:
         """Say how the process ended."""
-        how = "its process ended"
-        if self._process is not None:
-            self._process.join(5)
-            code = self._process.exitcode
-            if code is not None and code < 0:
-                how = f"its process was ended by signal {-code} ({signal.Signals(-code).name})"
-            elif code is not None:
-                how = f"its process ended with status {code}"
-        return WorkerError(f"the {self.backend} backend gave no result: {how}")
+        self._process.join(5)
+        code = self._process.exitcode
+        if code is not None and code < 0:
+            how = f"was ended by signal {-code} ({signal.Signals(-code).name})"
+        else:
+            how = f"ended with status {code}"
+        return WorkerError(f"the {self.backend} backend gave no result: its process {how}")

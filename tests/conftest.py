@@ -5,6 +5,7 @@ skipped; TRIPTYCH_TEST_BACKENDS, flavours with commas between, names those that 
 """
 
 import os
+import pickle
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -18,11 +19,13 @@ from shared.specs import SPECS, Case
 from shared.workers import Worker
 from tests import native as native_checks
 
+# A test runs what JAX compiles once or twice: it is not worth optimising.
+QUICKLY = {"XLA_FLAGS": "--xla_backend_optimization_level=0"}
 FLAVOURS: dict[str, tuple[str, dict[str, str]]] = {
     "torch": ("torch", {}),
-    "flax": ("flax", {}),
+    "flax": ("flax", QUICKLY),
     "keras": ("keras", {"KERAS_BACKEND": "tensorflow"}),
-    "keras-jax": ("keras", {"KERAS_BACKEND": "jax"}),
+    "keras-jax": ("keras", {"KERAS_BACKEND": "jax", **QUICKLY}),
     "keras-torch": ("keras", {"KERAS_BACKEND": "torch"}),
 }
 # Several workers share a GPU, where there is one: none may take all its memory.
@@ -93,12 +96,23 @@ def case(request: pytest.FixtureRequest) -> Case:
     return request.param
 
 
+@pytest.fixture(scope="session")
+def answers() -> dict[Any, Any]:
+    """What native checks have given so far."""
+    return {}
+
+
 @pytest.fixture
-def native(worker: Worker) -> Native:
-    """Call a function of the backend's native checks in its worker."""
-    return lambda name, *arguments: worker.call(
-        native_checks.call, worker.backend, name, *arguments
-    )
+def native(flavour: str, worker: Worker, answers: dict[Any, Any]) -> Native:
+    """Call a function of the backend's native checks in its worker, once for each arguments."""
+
+    def call(name: str, *arguments: Any) -> Any:
+        key = (flavour, name, pickle.dumps(arguments))
+        if key not in answers:
+            answers[key] = worker.call(native_checks.call, worker.backend, name, *arguments)
+        return answers[key]
+
+    return call
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from typing import Any, Literal
 import numpy as np
 
 from shared import registry
-from shared.errors import DeviceMissingError, TriptychError
+from shared.errors import DeviceMissingError, TriptychError, WeightsError
 from shared.interface import Model, TensorInfo
 from shared.parity import arrays, mirror
 from shared.specs import PANELS, Case, Network, Spec
@@ -104,10 +104,14 @@ class Facts:
 
 @dataclass(frozen=True)
 class Values:
-    """A backend's outputs for the common weights by batch size, and others' weights given back."""
+    """A backend's outputs for the common weights by batch size, and others' weights given back.
+
+    `refused` has the reasons why it would not take weights, by where they came from.
+    """
 
     outputs: dict[int, dict[str, np.ndarray]]
     returned: dict[str, Weights]
+    refused: dict[str, str]
 
 
 _model: Model | None = None  # in a worker: the network of the case that is being climbed
@@ -128,12 +132,19 @@ def compute(
     common: Weights, others: dict[str, Weights], inputs: dict[int, Weights]
 ) -> Values:  # in a worker
     """Take the others' weights in turn and give them back, then compute with the common ones."""
-    returned = {}
-    for name, weights in others.items():
-        returned[name] = give_back(weights)
-    give_back(common)
     assert _model is not None
-    return Values({batch: _model(given) for batch, given in inputs.items()}, returned)
+    returned, refused, outputs = {}, {}, {}
+    for name, weights in others.items():
+        try:
+            returned[name] = give_back(weights)
+        except WeightsError as error:
+            refused[name] = str(error)
+    try:
+        give_back(common)
+        outputs = {batch: _model(given) for batch, given in inputs.items()}
+    except WeightsError as error:
+        refused["common"] = str(error)
+    return Values(outputs, returned, refused)
 
 
 def give_back(weights: Weights) -> Weights:  # in a worker
@@ -184,9 +195,10 @@ def climb(
             if registry.missing(name):
                 outcome.skipped[name] = registry.explain_missing(name)
                 continue
-            report(f"starting {name}")
             workers[name] = stack.enter_context(Worker(name))
-            outcome.versions[name] = workers[name].call(begin, name, device)
+        for name, worker in workers.items():
+            report(f"starting {name}")
+            outcome.versions[name] = worker.call(begin, name, device)
         for spec in specs:
             for case in spec.cases:
                 for dtype in dtypes:
@@ -225,30 +237,28 @@ def _climb_case(
             inputs,
         ),
     )
-    errors |= failed
-    back = _exchange(workers, facts, values, errors)
-
-    def lost(*names: str) -> Result | None:
-        """What keeps these backends from being compared, if anything does."""
-        reasons = [errors[name] for name in names if name in errors]
-        return Result("missing", detail="; ".join(reasons)) if reasons else None
+    late = errors | failed | {n: v.refused["common"] for n, v in values.items() if not v.outputs}
+    back = _send_back(workers, values)
 
     def row(rung: str, between: str, result: Result) -> Check:
         return Check(rung, spec.name, case.label, dtype, between, **vars(result))
 
     for a in workers:
-        yield row("counts", a, lost(a) or _counts(facts[a], case))
-        yield row("outputs", a, lost(a) or _outputs(values[a], case, dtype))
+        yield row("counts", a, _lost(errors, a) or _counts(facts[a], case))
+        yield row("outputs", a, _lost(late, a) or _outputs(values[a], case, dtype))
     for a, b in combinations(workers, 2):
         pair = f"{a}-{b}"
-        yield row("tensors", pair, lost(a, b) or _tensors(facts[a], facts[b]))
-        yield row("forward", pair, lost(a, b) or _forward(values[a], values[b], dtype))
+        yield row("tensors", pair, _lost(errors, a, b) or _tensors(facts[a], facts[b]))
+        yield row("forward", pair, _lost(late, a, b) or _forward(values[a], values[b], dtype))
     for a, b in permutations(workers, 2):
-        yield row(
-            "exchange",
-            f"{a}>{b}",
-            lost(a, b) or _bitwise(facts[a].weights, values[b].returned[a], back[a, b]),
-        )
+        lost = _lost(errors | failed, a, b)
+        yield row("exchange", f"{a}>{b}", lost or _returned(facts[a], a, values[b], back[a, b]))
+
+
+def _lost(errors: dict[str, str], *names: str) -> Result | None:
+    """What keeps these backends from being compared, if anything does."""
+    reasons = [errors[name] for name in names if name in errors]
+    return Result("missing", detail="; ".join(reasons)) if reasons else None
 
 
 def _gather(
@@ -270,19 +280,17 @@ def _gather(
     return results, errors
 
 
-def _exchange(
-    workers: dict[str, Worker],
-    facts: dict[str, Facts],
-    values: dict[str, Values],
-    errors: dict[str, str],
-) -> dict[tuple[str, str], Weights]:
-    """The way back of every exchange: what `a` reads out after `b` gave its weights back."""
-    back: dict[tuple[str, str], Weights] = {}
-    for a, b in permutations([name for name in facts if name in values], 2):
+def _send_back(
+    workers: dict[str, Worker], values: dict[str, Values]
+) -> dict[tuple[str, str], Weights | str]:
+    """What each `a` reads out after `b` gave its weights back, or why there is nothing."""
+    back: dict[tuple[str, str], Weights | str] = {}
+    for a, b in permutations(values, 2):
         try:
-            back[a, b] = workers[a].call(give_back, values[b].returned[a])
+            weights = values[b].returned.get(a)
+            back[a, b] = workers[a].call(give_back, weights) if weights else "nothing came back"
         except TriptychError as error:
-            errors[a] = str(error)
+            back[a, b] = str(error)
     return back
 
 
@@ -351,9 +359,17 @@ def _forward(a: Values, b: Values, dtype: str) -> Result:
     return Result("passed" if passed else "failed", worst, tolerance, detail)
 
 
-def _bitwise(sent: Weights, *received: Weights) -> Result:
-    """Rung 6."""
-    names = [name for weights in received for name in arrays.unequal(sent, weights)]
-    if names or not sent:
-        return Result("failed", detail=f"changed on the way: {', '.join(names) or 'nothing sent'}")
+def _returned(sent: Facts, sender: str, other: Values, back: Weights | str) -> Result:
+    """Rung 6: what the other read out, and what the sender read out of that."""
+    if sender in other.refused:
+        return Result("failed", detail=other.refused[sender])
+    if isinstance(back, str):
+        return Result("failed", detail=back)
+    changed = {
+        name
+        for received in (other.returned[sender], back)
+        for name in arrays.unequal(sent.weights, received)
+    }
+    if changed or not sent.weights:
+        return Result("failed", detail=f"changed on the way: {', '.join(sorted(changed))}")
     return Result("passed", 0.0, 0.0)

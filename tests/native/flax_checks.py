@@ -28,7 +28,10 @@ CLASSIFIER = Network("mnist_cnn", "MNISTClassifier", {}, {"image": Tensor("HWC",
 
 def zeros(network: Network) -> list[Array]:
     """A batch of one that a network can be shown."""
-    return [jnp.zeros((1, *tensor.shape)) for tensor in network.inputs.values()]
+    return [
+        jnp.zeros((1, *tensor.shape), "float32" if tensor.dtype == "float" else tensor.dtype)
+        for tensor in network.inputs.values()
+    ]
 
 
 def make(network: Network, weights: Arrays) -> tuple[Any, Any]:
@@ -81,7 +84,7 @@ def rebuild(network: Network) -> list[dict[str, Any]]:
             "shapes": {
                 jax.tree_util.keystr(path): leaf.shape
                 for path, leaf in jax.tree_util.tree_leaves_with_path(
-                    jax.jit(module.init)(jax.random.key(0), *zeros(network))
+                    jax.eval_shape(module.init, jax.random.key(0), *zeros(network))
                 )
             },
         }

@@ -27,7 +27,12 @@ CLASSIFIER = Network("mnist_cnn", "MNISTClassifier", {}, {"image": Tensor("HWC",
 
 def show(model: Any, network: Network) -> Any:
     """Call a model on a batch of one, so that its layers have their variables."""
-    model(single(ops.zeros((1, *tensor.shape)) for tensor in network.inputs.values()))
+    model(
+        single(
+            ops.zeros((1, *tensor.shape), "float32" if tensor.dtype == "float" else tensor.dtype)
+            for tensor in network.inputs.values()
+        )
+    )
     return model
 
 

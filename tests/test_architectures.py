@@ -1,0 +1,468 @@
+"""The networks as users of each framework have them; what is done is in `tests.native`."""
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from shared.interface import TensorInfo
+from shared.parity.arrays import sample_inputs, sample_weights
+from shared.specs import PANELS, SPECS, Case, Network, Tensor
+from tests.conftest import Native, close
+
+IMAGE = Tensor("HWC", (28, 28, 1))
+WIDE = Tensor("HWC", (4, 196, 1))
+CLASSIFIER = Network(
+    "mnist_cnn", "MNISTClassifier", {}, {"image": WIDE}, {"logits": Tensor("K", (10,))}
+)
+CLASSIFIERS = [
+    pytest.param((spec.more_cases or spec.cases)[0].network, id=spec.name)
+    for spec in SPECS.values()
+    if spec.task and spec.network.outputs[spec.task.objectives[0].output].axes == "K"
+]
+Shapes = dict[str, tuple[int, ...]]
+Arrays = dict[str, np.ndarray]
+
+
+def vectors(rate: float) -> Network:
+    """A network whose logit is what dropout makes of 1, with `known` weights."""
+    config = {"input_size": 1, "hidden_size": 2, "output_size": 1, "dropout_rate": rate}
+    return Network(
+        "mlp", "BasicNet", config, {"image": Tensor("D", (1,))}, {"logits": Tensor("K", (1,))}
+    )
+
+
+def random_weights(native: Native, network: Network, seed: int = 3) -> Arrays:
+    """Weights for every tensor of a network, none of them a default."""
+    rows = [
+        TensorInfo(name, shape, "float32", "parameter")
+        for name, shape in native("names", network).items()
+        if not name.endswith("num_batches_tracked")
+    ]
+    assert rows
+    return sample_weights(rows, "float32", seed)
+
+
+def random_inputs(network: Network, batch: int = 4, seed: int = 0) -> Arrays:
+    return sample_inputs(network, batch, "float32", seed)
+
+
+def same(one: list[np.ndarray], other: list[np.ndarray]) -> bool:
+    """Whether two networks' outputs are equal to the last bit, and are numbers at all."""
+    assert one
+    assert all(array.size and np.isfinite(array).all() for array in one)
+    pairs = zip(one, other, strict=True)
+    return all(a.shape == b.shape and a.tobytes() == b.tobytes() for a, b in pairs)
+
+
+def changed(before: Arrays, after: Arrays) -> set[str]:
+    """The names of the tensors that are no longer what they were."""
+    assert before
+    assert before.keys() == after.keys()
+    return {name for name in before if before[name].tobytes() != after[name].tobytes()}
+
+
+def is_statistic(name: str) -> bool:
+    return name.endswith(("running_mean", "running_var"))
+
+
+# --- the native files themselves --------------------------------------------------------------
+
+
+def test_native_checks_mirror_each_other() -> None:
+    folder = Path(__file__).with_name("native")
+    common = {}
+    for backend in PANELS:
+        tree = ast.parse((folder / f"{backend}_checks.py").read_text("utf-8"))
+        common[backend] = {
+            node.name: ast.unparse(node.args)
+            for node in tree.body
+            if isinstance(node, ast.FunctionDef)
+            and node.name
+            in {
+                "names",
+                "rebuild",
+                "defaults",
+                "forward",
+                "save_and_load",
+                "features",
+                "log",
+                "train",
+                "wrap",
+                "predictions",
+            }
+        }
+    assert len(common["torch"]) == 10
+    assert common["torch"] == common["flax"] == common["keras"]
+
+
+# --- constructors and names -------------------------------------------------------------------
+
+
+def test_config_gives_the_same_network_again(native: Native, flavour: str, case: Case) -> None:
+    first, *copies = native("rebuild", case.network)
+    assert first["shapes"]
+    assert copies
+    assert all(copy == first for copy in copies)
+    own = {"name", "trainable", "dtype"} if flavour.startswith("keras") else set()
+    assert first["class"] == case.network.cls
+    assert first["config"].keys() == {*case.network.config, *own}
+    for key, value in case.network.config.items():
+        assert first["config"][key] == (value.cls if isinstance(value, Network) else value)
+
+
+def test_constructors_fill_in_the_stated_defaults(native: Native) -> None:
+    found = {
+        name: {k: v for k, v in config.items() if k not in ("name", "trainable", "dtype")}
+        for name, config in native("defaults").items()
+    }
+    assert found == {
+        "BasicNet": {
+            "input_size": 784,
+            "hidden_size": 128,
+            "output_size": 10,
+            "dropout_rate": 0.2,
+        },
+        "MIMONet": {"metadata_size": 10, "num_classes": 10},
+        "SimpleResNet": {"num_blocks": 2, "num_classes": 10},
+        "ResidualBlock": {"in_channels": 3, "out_channels": 5, "stride": 1},
+        "BranchingNet": {"width": 32, "num_classes": 10},
+        "MNISTClassifier": {},
+    }
+
+
+def layer(name: str, *shape: int) -> Shapes:
+    """A dense or convolution layer with a bias."""
+    return {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+
+
+def norm(name: str, channels: int) -> Shapes:
+    parts = ("weight", "bias", "running_mean", "running_var")
+    return {f"{name}.{part}": (channels,) for part in parts}
+
+
+def block(name: str, inside: int, outside: int, *, shortcut: bool) -> Shapes:
+    shapes = {
+        f"{name}.conv1.weight": (outside, inside, 3, 3),
+        **norm(f"{name}.bn1", outside),
+        f"{name}.conv2.weight": (outside, outside, 3, 3),
+        **norm(f"{name}.bn2", outside),
+    }
+    if shortcut:
+        shapes[f"{name}.shortcut.0.weight"] = (outside, inside, 1, 1)
+        shapes |= norm(f"{name}.shortcut.1", outside)
+    return shapes
+
+
+CLASSIFIER_SHAPES = {
+    **layer("features.0", 32, 1, 3, 3),
+    **layer("features.3", 64, 32, 3, 3),
+    **layer("classifier.0", 128, 3136),
+    **layer("classifier.3", 10, 128),
+}
+NAMES: dict[str, Shapes] = {
+    "basic_net": {
+        **layer("fc1", 128, 784),
+        **layer("fc2", 64, 128),
+        **layer("fc3", 10, 64),
+    },
+    "mimo_net": {
+        **layer("conv1", 32, 1, 3, 3),
+        **layer("conv2", 64, 32, 3, 3),
+        **layer("image_fc", 128, 3136),
+        **layer("meta_fc1", 64, 10),
+        **layer("meta_fc2", 32, 64),
+        **layer("combined_fc", 128, 160),
+        **layer("class_output", 10, 128),
+        **layer("reg_output", 1, 128),
+    },
+    "simple_resnet": {
+        "conv1.weight": (64, 1, 3, 3),
+        **norm("bn1", 64),
+        **block("layer1.0", 64, 64, shortcut=False),
+        **block("layer1.1", 64, 64, shortcut=False),
+        **block("layer2.0", 64, 128, shortcut=True),
+        **block("layer2.1", 128, 128, shortcut=False),
+        **layer("fc", 10, 6272),
+    },
+    "mnist_classifier": CLASSIFIER_SHAPES,
+    "branching_net": {
+        **layer("conv1", 32, 1, 3, 3),
+        **layer("conv2a", 32, 32, 3, 3),
+        **layer("conv3a", 32, 32, 3, 3),
+        **layer("conv2b", 32, 32, 5, 5),
+        **layer("conv3b", 32, 32, 3, 3),
+        **layer("fc", 10, 32),
+    },
+    "inference_model": {f"base_model.{name}": s for name, s in CLASSIFIER_SHAPES.items()},
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_tensors_have_pytorchs_names(native: Native, flavour: str, name: str) -> None:
+    counters: Shapes = {}
+    if flavour == "torch":
+        means = [key for key in NAMES[name] if key.endswith("running_mean")]
+        counters = {key.replace("running_mean", "num_batches_tracked"): () for key in means}
+    assert native("names", SPECS[name].network) == {**NAMES[name], **counters}
+
+
+# --- calls, modes, saving ---------------------------------------------------------------------
+
+
+def test_outputs_have_the_stated_shapes(native: Native, case: Case) -> None:
+    weights, inputs = random_weights(native, case.network), random_inputs(case.network)
+    found = native("forward", case.network, weights, inputs)
+    shapes = [(4, *tensor.shape) for tensor in case.network.outputs.values()]
+    assert [array.shape for array in found["first"]] == shapes
+    assert [array.dtype for array in found["first"]] == [np.float32] * len(shapes)
+
+
+def test_evaluation_repeats_itself_and_changes_nothing(native: Native, case: Case) -> None:
+    weights, inputs = random_weights(native, case.network), random_inputs(case.network)
+    found = native("forward", case.network, weights, inputs)
+    assert same(found["first"], found["second"])
+    assert not changed(weights, found["weights"])
+
+
+def test_training_moves_batch_statistics_alone(native: Native, case: Case) -> None:
+    weights, inputs = random_weights(native, case.network), random_inputs(case.network)
+    found = native("forward", case.network, weights, inputs, True)
+    frozen = case.network.cls == "InferenceModel"
+    statistics = {name for name in weights if is_statistic(name)}
+    assert changed(weights, found["weights"]) == (set() if frozen else statistics)
+    assert bool(statistics) == bool(case.buffers)
+
+
+@pytest.mark.parametrize("name", ["basic_net", "mnist_classifier"])
+def test_dropout_changes_outputs_in_training(native: Native, name: str) -> None:
+    network = SPECS[name].network
+    weights, inputs = random_weights(native, network), random_inputs(network)
+    found = native("forward", network, weights, inputs, True)
+    assert not same(found["first"], found["second"])
+
+
+@pytest.mark.parametrize("rate", [0.2, 0.5])
+def test_dropout_zeroes_the_stated_share(native: Native, rate: float) -> None:
+    network, inputs = vectors(rate), {"image": np.ones((5000, 1), np.float32)}
+    weights = {
+        "fc1.weight": np.ones((2, 1), np.float32),
+        "fc1.bias": np.zeros(2, np.float32),
+        "fc2.weight": np.array([[1, 0]], np.float32),
+        "fc2.bias": np.zeros(1, np.float32),
+        "fc3.weight": np.ones((1, 1), np.float32),
+        "fc3.bias": np.zeros(1, np.float32),
+    }
+    assert (native("forward", network, weights, inputs)["first"][0] == 1).all()
+    (found,) = native("forward", network, weights, inputs, True)["first"]
+    dropped = found == 0
+    # Five standard deviations of a share of 5000 independent units.
+    assert abs(dropped.mean() - rate) < 5 * (rate * (1 - rate) / 5000) ** 0.5
+    np.testing.assert_allclose(found[~dropped], 1 / (1 - rate), rtol=1e-6)
+
+
+def test_classifier_drops_half_before_its_last_layer(native: Native) -> None:
+    weights = {name: np.zeros(shape, np.float32) for name, shape in CLASSIFIER_SHAPES.items()}
+    weights["classifier.0.bias"][:] = 1
+    weights["classifier.3.weight"][:, :10] = np.eye(10)
+    inputs = random_inputs(CLASSIFIER, 300)
+    assert (native("forward", CLASSIFIER, weights, inputs)["first"][0] == 1).all()
+    (found,) = native("forward", CLASSIFIER, weights, inputs, True)["first"]
+    assert abs((found == 0).mean() - 0.5) < 5 * (0.25 / 3000) ** 0.5
+    assert set(np.unique(found)) == {0, 2}
+
+
+def normed(x: np.ndarray, mean: np.ndarray, var: np.ndarray, weights: Arrays, name: str) -> Any:
+    """Batch norm by its formula."""
+    scaled = (x - mean) / np.sqrt(var + 1e-5)
+    return scaled * weights[f"{name}.weight"] + weights[f"{name}.bias"]
+
+
+@pytest.mark.parametrize("train", [False, True])
+def test_batch_norm_follows_the_mode(native: Native, flavour: str, train: bool) -> None:
+    """Both convolutions pass their input on, so that a residual block is its two batch norms."""
+    image = {"image": Tensor("HWC", (5, 7, 3))}
+    config = {"in_channels": 3, "out_channels": 3, "stride": 1}
+    network = Network("residual", "ResidualBlock", config, image, {})
+    weights = random_weights(native, network)
+    for name in ("conv1", "conv2"):
+        weights[f"{name}.weight"][:] = 0
+        weights[f"{name}.weight"][:, :, 1, 1] = np.eye(3)
+    inputs = random_inputs(network)
+    found = native("forward", network, weights, inputs, train)
+
+    # PyTorch keeps the unbiased variance of a batch, the others the biased one.
+    count = 4 * 5 * 7
+    factor = count / (count - 1) if flavour == "torch" else 1.0
+    x = inputs["image"].astype(np.float64)
+    running = {name: value.astype(np.float64) for name, value in weights.items()}
+
+    def norm_of(y: np.ndarray, name: str) -> Any:
+        mean, var = running[f"{name}.running_mean"], running[f"{name}.running_var"]
+        if train:
+            mean, var = y.mean(axis=(0, 1, 2)), y.var(axis=(0, 1, 2))
+            for part, new in (("running_mean", mean), ("running_var", var * factor)):
+                running[f"{name}.{part}"] = 0.9 * running[f"{name}.{part}"] + 0.1 * new
+        return normed(y, mean, var, weights, name)
+
+    for turn in ("first", "second"):
+        out = norm_of(np.maximum(norm_of(x, "bn1"), 0), "bn2")
+        assert close(found[turn][0], np.maximum(out + x, 0), 1e-5)
+    moved = {name for name in weights if is_statistic(name)}
+    assert len(moved) == 4
+    for name in moved:
+        assert close(found["weights"][name], running[name], 1e-6)
+        assert (found["weights"][name] != weights[name]).any() == train
+
+
+def test_saving_and_loading_keeps_every_bit(native: Native, case: Case, tmp_path: Path) -> None:
+    weights, inputs = random_weights(native, case.network), random_inputs(case.network)
+    found = native("save_and_load", case.network, weights, inputs, tmp_path)
+    assert same(found["loaded"], found["saved"])
+    assert not same(found["fresh"], found["saved"])
+
+
+# --- the classifier with its log --------------------------------------------------------------
+
+
+def convolved(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> Any:
+    """A 3x3 convolution of x (N, C, H, W), padded by 1."""
+    windows = np.lib.stride_tricks.sliding_window_view(
+        np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1))), (3, 3), axis=(2, 3)
+    )
+    return np.einsum("nchwij,ocij->nohw", windows, weight) + bias[:, None, None]
+
+
+def pooled(x: np.ndarray) -> Any:
+    n, c, h, w = x.shape
+    return x.reshape(n, c, h // 2, 2, w // 2, 2).max(axis=(3, 5))
+
+
+def test_features_are_flattened_with_channels_first(native: Native) -> None:
+    weights, images = random_weights(native, CLASSIFIER), random_inputs(CLASSIFIER)["image"]
+    found = native("features", weights, images)
+    x = images.astype(np.float64).transpose(0, 3, 1, 2)
+    for name in ("features.0", "features.3"):
+        x = convolved(x, weights[f"{name}.weight"], weights[f"{name}.bias"])
+        x = pooled(np.maximum(x, 0))
+    assert found["features"].shape == (4, 3136)
+    assert close(found["features"], x.reshape(4, 3136), 1e-5)
+
+
+def test_no_gradient_goes_through_extracted_features(native: Native) -> None:
+    weights, images = random_weights(native, CLASSIFIER), random_inputs(CLASSIFIER)["image"]
+    found = native("features", weights, images)
+    assert set(found["through_extracted"].values()) == {0.0}
+    assert max(found["through_flat"].values()) > 0  # which the measurement would have seen
+
+
+def test_log_starts_empty_and_takes_epochs(native: Native) -> None:
+    new, told, other = native("log")
+    empty: dict[str, list[float]] = {"losses": [], "train_accuracy": [], "val_accuracy": []}
+    assert new == empty
+    assert told == {
+        "losses": [0.5, 0.25],
+        "train_accuracy": [80.0, 90.0],
+        "val_accuracy": [79.0, 88.0],
+    }
+    assert other == empty
+
+
+def test_log_stays_out_of_the_loss(native: Native) -> None:
+    """Hidden units are off, so that the logits are the last bias: the loss is known by hand."""
+    weights = random_weights(native, CLASSIFIER)
+    weights["classifier.0.weight"][:] = 0
+    weights["classifier.0.bias"][:] = -1
+    images = random_inputs(CLASSIFIER, 6)["image"].reshape(6, 28, 28, 1)
+    labels = np.array([3, 1, 4, 1, 5, 9], np.int32)
+    found = native("train", weights, images, labels, 2, 0.5)
+
+    bias = weights["classifier.3.bias"].astype(np.float64)
+    losses = []
+    for _ in range(3):
+        shares = np.exp(bias) / np.exp(bias).sum()
+        losses.append(-np.log(shares[labels]).mean())
+        bias = bias - 0.5 * (shares - np.bincount(labels, minlength=10) / 6)
+        if len(losses) == 2:
+            trained = bias
+    np.testing.assert_allclose([*found["losses"], found["evaluated"]], losses, rtol=1e-5)
+    assert losses[2] < losses[1] < losses[0]
+    assert close(found["bias"], trained, 1e-5)
+    assert found["log"] == [100.0]
+
+
+# --- the frozen wrapper -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("network", CLASSIFIERS)
+def test_wrapper_leaves_its_network_alone(native: Native, network: Network) -> None:
+    weights, inputs = random_weights(native, network), random_inputs(network)
+    found = native("wrap", network, weights, inputs)
+    # In evaluation mode, though the network inside is in training.
+    assert found["in_training_mode"] is False
+    assert len(found["first"]) == len(network.outputs)
+    assert same(found["first"], found["second"])
+    assert all(close(a, b, 1e-6) for a, b in zip(found["first"], found["expected"], strict=True))
+    # The network inside keeps mode, flags and weights.
+    before, after = found["status"]
+    assert before == after
+    assert before
+    assert not changed(*found["weights"])
+
+
+@pytest.mark.parametrize("network", CLASSIFIERS)
+def test_no_gradient_goes_through_the_wrapper(native: Native, network: Network) -> None:
+    weights, inputs = random_weights(native, network), random_inputs(network)
+    found = native("wrap", network, weights, inputs)
+    assert set(found["through_wrapper"].values()) == {0.0}
+    # And the network inside can be trained; the heads that the loss leaves out are still.
+    assert len(found["through_base"]) == len(found["through_wrapper"])
+    still = sum(value == 0 for value in found["through_base"].values())
+    assert still == 2 * (len(network.outputs) - 1)
+
+
+@pytest.mark.parametrize("network", CLASSIFIERS)
+def test_wrapper_shows_what_its_network_learns_outside(native: Native, network: Network) -> None:
+    weights, inputs = random_weights(native, network), random_inputs(network)
+    found = native("wrap", network, weights, inputs)
+    pairs = zip(found["wrapper_trained"], found["base_trained"], strict=True)
+    assert all(close(a, b, 1e-6) for a, b in pairs)
+    assert not close(found["wrapper_trained"][0], found["first"][0], 1e-3)
+
+
+@pytest.mark.parametrize("network", CLASSIFIERS)
+def test_wrapper_predicts(native: Native, network: Network) -> None:
+    weights = random_weights(native, network)
+    inputs = [random_inputs(network, size, seed) for seed, size in enumerate((5, 3, 1))]
+    logits = np.concatenate(
+        [native("forward", network, weights, batch)["first"][0] for batch in inputs]
+    ).astype(np.float64)
+    wanted = logits.argmax(axis=1)
+    labels = wanted.copy()
+    labels[[1, 6]] = (labels[[1, 6]] + 1) % logits.shape[1]  # two of nine are wrong
+    cuts = np.split(labels.astype(np.int32), [5, 8])
+    found = native("predictions", network, weights, list(zip(inputs, cuts, strict=True)))
+
+    assert found["classes"].shape == (5,)
+    assert found["classes"].dtype.kind == "i"
+    assert (found["classes"] == wanted[:5]).all()
+    assert (found["with_confidence"] == wanted[:5]).all()
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    assert found["confidence"].dtype == np.float32
+    assert close(found["confidence"], shares.max(axis=1)[:5], 1e-5)
+    assert found["together"].tolist() == wanted.tolist()
+    assert found["true"].tolist() == labels.tolist()
+    percent, correct, total = found["evaluated"]
+    assert (correct, total) == (7, 9)
+    assert percent == 100.0 * 7 / 9
+    assert [type(value) for value in (percent, correct, total)] == [float, int, int]
+
+
+def test_wrapper_says_that_there_are_no_batches(native: Native) -> None:
+    inputs = [(random_inputs(CLASSIFIER, 1), np.zeros(1, np.int32))]
+    found = native("predictions", CLASSIFIER, random_weights(native, CLASSIFIER), inputs)
+    assert found["complaints"] == [
+        "predict_batch needs at least one batch (inputs, labels), and got none"
+    ] * 2

@@ -1,0 +1,578 @@
+"""What every backend promises: seeds, dtypes, devices, inputs, weights, predictions, training."""
+
+import random
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from shared import registry
+from shared.errors import (
+    ConfigurationError,
+    DeviceMissingError,
+    InputError,
+    TriptychError,
+    WeightsError,
+)
+from shared.interface import TensorInfo
+from shared.parity.arrays import difference, sample_inputs, sample_weights
+from shared.specs import DIGITS, DIGITS_AND_SLANT, SPECS, Case, Network, Objective, Settings, Task
+from shared.workers import Worker
+from tests.conftest import FLAVOURS, Lend, close, sentence
+
+Arrays = dict[str, np.ndarray]
+
+# Small networks: without dropout, with channels and no square, with two inputs and two outputs.
+BRANCHING = SPECS["branching_net"].more_cases[0].network  # 9x14 image, 3 classes
+CHANNELS = SPECS["basic_net"].more_cases[0].network  # 6x5 image with 3 channels, 7 classes
+MIMO = SPECS["mimo_net"].more_cases[0].network  # 4x196 image, 3 metadata, 4 classes
+BLOCK = SPECS["simple_resnet"].cases[-1].network  # 7x10 image with 3 channels, batch norm
+MIXED = {"flax": ("float32", "float64"), "torch": ("float32", "float64")}
+
+
+# --- what runs in the workers -----------------------------------------------------------------
+
+
+def build(backend: str, network: Network, dtype: str = "float32", seed: int = 0) -> Any:
+    """A model with weights of which none is a default."""
+    model = registry.load(backend).build(network, dtype=dtype, seed=seed)
+    model.load_weights(sample_weights(model.table(), dtype, 5))
+    return model
+
+
+def initial(backend: str, network: Network, seed: int, dtype: str, device: str) -> Arrays:
+    model = registry.load(backend).build(network, seed=seed, dtype=dtype, device=device)
+    assert (model.dtype, model.device) == (dtype, device)
+    return model.weights()
+
+
+def table(backend: str, network: Network, dtype: str) -> list[TensorInfo]:
+    return registry.load(backend).build(network, dtype=dtype).table()
+
+
+def outputs(
+    backend: str, network: Network, inputs: Arrays, dtype: str = "float32", device: str = "cpu"
+) -> Arrays:
+    model = registry.load(backend).build(network, dtype=dtype, device=device)
+    model.load_weights(sample_weights(model.table(), dtype, 5))
+    return model(inputs)
+
+
+def devices(backend: str) -> list[str]:
+    return registry.load(backend).devices()
+
+
+def generators(backend: str) -> dict[str, bool]:
+    """Whether the generators that users share are, after a build, as they were before."""
+    random.seed(11)
+    np.random.seed(12)
+    libraries = sys.modules
+    states: list[dict[str, Any]] = []
+    for _ in range(2):
+        now = {"python": random.getstate(), "numpy": str(np.random.get_state())}
+        if "torch" in libraries:
+            now["torch"] = libraries["torch"].get_rng_state().tolist()
+        states.append(now)
+        if len(states) == 1:
+            registry.load(backend).build(CHANNELS, seed=3)
+    before, after = states
+    return {name: before[name] == after[name] for name in before}
+
+
+def complaint(backend: str, network: Network, inputs: Arrays) -> None:
+    registry.load(backend).build(network)(inputs)
+
+
+def refuse(backend: str, network: Network, changes: dict[str, Any]) -> tuple[str, bool]:
+    """Load weights that do not fit: what is said, and whether the model is as it was."""
+    model = build(backend, network)
+    before = model.weights()
+    weights: Arrays = {**before, **{k: v for k, v in changes.items() if v is not None}}
+    weights = {
+        # Other values, so that a tensor which is taken in spite of the others would show.
+        name: array + 1 if array.dtype.kind == "f" else array
+        for name, array in weights.items()
+        if name not in changes or changes[name] is not None
+    }
+    try:
+        model.load_weights(weights)
+    except WeightsError as error:
+        after = model.weights()
+        return str(error), all(before[n].tobytes() == after[n].tobytes() for n in before)
+    return "", False
+
+
+def copies(backend: str, network: Network, inputs: Arrays) -> dict[str, Arrays]:
+    """A model's outputs while the arrays that it gave and took are overwritten."""
+    model = build(backend, network)
+    before = model(inputs)
+    for array in model.weights().values():
+        array[...] = 7
+    given_overwritten = model(inputs)
+    mine = model.weights()
+    model.load_weights(mine)
+    for array in mine.values():
+        array[...] = 7
+    taken_overwritten = model(inputs)
+    kept = {name: array.copy() for name, array in taken_overwritten.items()}
+    model.load_weights({name: array * 0 for name, array in mine.items()})
+    return {
+        "before": before,
+        "given": given_overwritten,
+        "taken": taken_overwritten,
+        "kept": kept,
+        "zero": model(inputs),
+    }
+
+
+def load_as(backend: str, network: Network, dtype: str) -> tuple[Arrays, Arrays]:
+    """Load weights of a dtype into a float32 model; what was given, and what it has then."""
+    model = registry.load(backend).build(network)
+    given = {
+        # In an order of memory that is not C's, and read-only, as arrays on files may be.
+        name: np.asfortranarray(array.astype(dtype))
+        for name, array in sample_weights(model.table(), "float32", 6).items()
+    }
+    for array in given.values():
+        array.setflags(write=False)
+    model.load_weights(given)
+    return given, model.weights()
+
+
+def predict(
+    backend: str, network: Network, inputs: Arrays, dtype: str
+) -> tuple[Arrays, np.ndarray, np.ndarray]:
+    model = build(backend, network, dtype)
+    classes, confidence = model.predict(inputs)
+    return model(inputs), classes, confidence
+
+
+def step(
+    backend: str, network: Network, task: Task, settings: Settings, dtype: str, steps: int
+) -> dict[str, Any]:
+    """Weights before and after some steps, and the losses and counts on the way."""
+    model = build(backend, network, dtype)
+    trainer = model.trainer(task, settings, seed=0)
+    before = model.weights()
+    results = [trainer.train_step(batch(network, task, number)) for number in range(steps)]
+    return {
+        "before": before,
+        "after": model.weights(),
+        "losses": [float(result["loss"]) for result in results],
+        "correct": [int(result["correct"]) for result in results],
+    }
+
+
+def evaluate(backend: str, network: Network, task: Task) -> dict[str, Any]:
+    """An evaluation step's figures, and the weights and outputs around it."""
+    model = build(backend, network)
+    trainer = model.trainer(task, Settings(), seed=0)
+    given = batch(network, task, 0)
+    before = model.weights()
+    result = trainer.evaluation_step(given)
+    again = trainer.evaluation_step(given)
+    return {
+        "before": before,
+        "after": model.weights(),
+        "losses": [float(result["loss"]), float(again["loss"])],
+        "correct": [int(result["correct"]), int(again["correct"])],
+        "outputs": model({name: given[name] for name in network.inputs}),
+    }
+
+
+def dropout_losses(backend: str, seed: int) -> list[float]:
+    """The losses of three steps of a network with dropout."""
+    model = build(backend, CHANNELS)
+    trainer = model.trainer(DIGITS, Settings(optimizer="sgd"), seed=seed)
+    return [float(trainer.train_step(batch(CHANNELS, DIGITS, 0))["loss"]) for _ in range(3)]
+
+
+def batch(network: Network, task: Task, number: int, size: int = 8) -> Arrays:
+    """Inputs and targets for a network, another batch for each number."""
+    rng = np.random.default_rng(100 + number)
+    found = sample_inputs(network, size, "float32", seed=number)
+    for objective in task.objectives:
+        shape = network.outputs[objective.output].shape
+        if objective.loss == "cross_entropy":
+            found[objective.target] = rng.integers(0, shape[0], size).astype(np.int32)
+        else:
+            found[objective.target] = rng.normal(size=(size, *shape)).astype(np.float32)
+    return found
+
+
+# --- building ---------------------------------------------------------------------------------
+
+
+def test_weights_are_a_function_of_the_seed(worker: Worker) -> None:
+    one, two, other = (
+        worker.call(initial, worker.backend, CHANNELS, seed, "float32", "cpu")
+        for seed in (4, 4, 5)
+    )
+    assert one
+    assert all(one[name].tobytes() == two[name].tobytes() for name in one)
+    kernels = [name for name in one if one[name].ndim > 1]
+    assert kernels
+    assert all((one[name] != other[name]).any() for name in kernels)
+
+
+def test_build_leaves_the_users_generators_alone(worker: Worker, flavour: str) -> None:
+    found = worker.call(generators, worker.backend)
+    assert {"python", "numpy"} <= set(found)
+    assert ("torch" in found) or ("torch" not in flavour)
+    assert all(found.values()), found
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_dtype_is_that_of_weights_and_outputs(worker: Worker, flavour: str, dtype: str) -> None:
+    inputs = sample_inputs(BLOCK, 2, "float32")  # of the other dtype too: they are cast
+    if dtype == "float64" and flavour in ("keras-jax", "keras-torch"):
+        runs_on = flavour.removeprefix("keras-")
+        assert sentence(worker, ConfigurationError, table, worker.backend, BLOCK, dtype) == (
+            f"keras on {runs_on} computes float64 networks partly in float32; "
+            "use float32, or Keras on TensorFlow"
+        )
+        return
+    rows = worker.call(table, worker.backend, BLOCK, dtype)
+    assert {row.dtype for row in rows} == {dtype}
+    weights = worker.call(initial, worker.backend, BLOCK, 0, dtype, "cpu")
+    assert {str(array.dtype) for array in weights.values()} == {dtype}
+    assert {row.name: row.shape for row in rows} == {n: a.shape for n, a in weights.items()}
+    found = worker.call(outputs, worker.backend, BLOCK, inputs, dtype)
+    assert {str(array.dtype) for array in found.values()} == {dtype}
+
+
+def test_float64_is_more_exact_than_float32(worker: Worker, flavour: str) -> None:
+    if flavour in ("keras-jax", "keras-torch"):
+        pytest.skip("Keras computes in float64 on TensorFlow only")
+    inputs = sample_inputs(BLOCK, 3, "float64")
+    exact = worker.call(outputs, worker.backend, BLOCK, inputs, "float64")["features"]
+    rough = worker.call(outputs, worker.backend, BLOCK, inputs, "float32")["features"]
+    assert 1e-9 < difference(exact, rough.astype(np.float64)) < 1e-5
+
+
+def test_table_tells_parameters_from_buffers(worker: Worker, case: Case) -> None:
+    rows = worker.call(table, worker.backend, case.network, "float32")
+    sizes = {"parameter": 0, "buffer": 0}
+    for row in rows:
+        sizes[row.kind] += row.size
+    assert sizes == {"parameter": case.parameters, "buffer": case.buffers}
+
+
+def test_unknown_dtype_and_device_are_named(worker: Worker) -> None:
+    def says(dtype: str, device: str) -> str:
+        return sentence(
+            worker, ConfigurationError, initial, worker.backend, CHANNELS, 0, dtype, device
+        )
+
+    assert says("float16", "cpu") == "dtype must be float32 or float64, not 'float16'"
+    assert says("float32", "tpu") == "device must be cpu or cuda, not 'tpu'"
+
+
+def test_device_that_is_not_there_is_named(worker: Worker, flavour: str) -> None:
+    if "cuda" in worker.call(devices, worker.backend):
+        pytest.skip("there is a CUDA device here")
+    said = sentence(
+        worker, DeviceMissingError, initial, worker.backend, CHANNELS, 0, "float32", "cuda"
+    )
+    runs_on = FLAVOURS[flavour][1].get("KERAS_BACKEND")
+    subject = f"keras on {runs_on}" if runs_on else worker.backend
+    assert said.startswith(f"{subject} finds no CUDA device on this machine; use the device cpu")
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_gpu_gives_what_the_cpu_gives(worker: Worker, flavour: str, dtype: str) -> None:
+    if "cuda" not in worker.call(devices, worker.backend):
+        pytest.skip(f"{flavour} finds no CUDA device here")
+    if dtype == "float64" and flavour in ("keras-jax", "keras-torch"):
+        pytest.skip("Keras computes in float64 on TensorFlow only")
+    for network in (BRANCHING, BLOCK, MIMO):
+        inputs = sample_inputs(network, 3, dtype)
+        on_cpu, on_gpu = (
+            worker.call(outputs, worker.backend, network, inputs, dtype, device)
+            for device in ("cpu", "cuda")
+        )
+        assert list(on_gpu) == list(network.outputs)
+        for name in on_cpu:
+            # A GPU may multiply float32 with 10 bits of the fraction (TF32).
+            tolerance = 1e-12 if dtype == "float64" else 1e-2
+            assert difference(on_cpu[name], on_gpu[name]) < tolerance
+
+
+# --- inputs and outputs -----------------------------------------------------------------------
+
+
+def test_a_call_gives_the_stated_outputs(worker: Worker, case: Case) -> None:
+    inputs = sample_inputs(case.network, 3, "float32")
+    found = worker.call(outputs, worker.backend, case.network, inputs)
+    assert {name: array.shape for name, array in found.items()} == {
+        name: (3, *tensor.shape) for name, tensor in case.network.outputs.items()
+    }
+    assert list(found) == list(case.network.outputs)
+    for array in found.values():
+        assert np.isfinite(array).all()
+        assert np.ptp(array) > 0
+        assert array.flags.writeable
+
+
+def test_channels_are_flattened_first(worker: Worker) -> None:
+    """A perceptron by hand, for images with channels and no square."""
+    inputs = sample_inputs(CHANNELS, 4, "float32")
+    shapes = worker.call(table, worker.backend, CHANNELS, "float32")
+    w = {n: a.astype(np.float64) for n, a in sample_weights(shapes, "float32", 5).items()}
+    x = inputs["image"].transpose(0, 3, 1, 2).reshape(4, 90).astype(np.float64)
+    for name in ("fc1", "fc2"):
+        x = np.maximum(x @ w[f"{name}.weight"].T + w[f"{name}.bias"], 0)
+    wanted = x @ w["fc3.weight"].T + w["fc3.bias"]
+    assert close(worker.call(outputs, worker.backend, CHANNELS, inputs)["logits"], wanted, 1e-5)
+
+
+def wrong_inputs() -> Iterable[Any]:
+    image = np.zeros((2, 4, 196, 1), np.float32)
+    metadata = np.zeros((2, 3), np.float32)
+    takes = "MIMONet takes the inputs image, metadata, not"
+    alike = "MIMONet takes batches of one length above 0, not"
+    shape = "input 'image' must have shape (batch, 4, 196, 1), not"
+    table: dict[str, tuple[Arrays, str]] = {
+        "missing": ({"image": image}, f"{takes} image"),
+        "none": ({}, f"{takes} none"),
+        "unknown": (
+            {"image": image, "metadata": metadata, "label": metadata},
+            f"{takes} image, metadata, label",
+        ),
+        "no_channel_axis": (
+            {"image": image[..., 0], "metadata": metadata},
+            f"{shape} (2, 4, 196)",
+        ),
+        "channels": (
+            {"image": image.repeat(3, axis=3), "metadata": metadata},
+            f"{shape} (2, 4, 196, 3)",
+        ),
+        "vector": (
+            {"image": image, "metadata": metadata[:, :2]},
+            "input 'metadata' must have shape (batch, 3), not (2, 2)",
+        ),
+        "uint8": (
+            {"image": image.astype(np.uint8), "metadata": metadata},
+            "input 'image' must be floating point, not uint8; shared.mnist.normalise turns uint8 "
+            "images into float32",
+        ),
+        "empty": (
+            {"image": image[:0], "metadata": metadata[:0]},
+            f"{alike} {{'image': 0, 'metadata': 0}}",
+        ),
+        "lengths": (
+            {"image": image, "metadata": metadata[:1]},
+            f"{alike} {{'image': 2, 'metadata': 1}}",
+        ),
+    }
+    for name, (inputs, wanted) in table.items():
+        yield pytest.param(inputs, wanted, id=name)
+
+
+@pytest.mark.parametrize(("inputs", "wanted"), wrong_inputs())
+def test_wrong_inputs_are_told_alike(worker: Worker, inputs: Arrays, wanted: str) -> None:
+    assert sentence(worker, InputError, complaint, worker.backend, MIMO, inputs) == wanted
+
+
+@pytest.mark.parametrize("network", [CHANNELS, MIMO], ids=lambda network: network.cls)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_predict_is_the_softmax_of_the_outputs(
+    worker: Worker, flavour: str, network: Network, dtype: str
+) -> None:
+    if dtype == "float64" and flavour in ("keras-jax", "keras-torch"):
+        pytest.skip("Keras computes in float64 on TensorFlow only")
+    inputs = sample_inputs(network, 9, dtype)
+    found, classes, confidence = worker.call(predict, worker.backend, network, inputs, dtype)
+    logits = next(iter(found.values())).astype(np.float64)
+    assert classes.dtype == np.int32
+    assert classes.tolist() == logits.argmax(axis=1).tolist()
+    assert len(set(classes.tolist())) > 1
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    assert confidence.dtype == dtype
+    assert close(confidence, shares.max(axis=1), 1e-12 if dtype == "float64" else 1e-5)
+
+
+# --- weights ----------------------------------------------------------------------------------
+
+
+def test_weights_that_do_not_fit_are_all_named(worker: Worker) -> None:
+    changes = {
+        "fc1.weight": None,
+        "fc3.bias": None,
+        "fc2.weight": np.zeros((24, 12), np.float32),
+        "fc2.bias": np.zeros(12, np.int64),
+        "fc4.weight": np.zeros((2, 2), np.float32),
+    }
+    said, unchanged = worker.call(refuse, worker.backend, CHANNELS, changes)
+    start, _, problems = said.partition(": ")
+    assert start == "the weights do not fit the network"
+    assert sorted(problems.split("; ")) == [
+        "extra fc4.weight (2, 2)",
+        "fc2.bias is int64 and should be floating point",
+        "fc2.weight is (24, 12) and should be (12, 24)",
+        "missing fc1.weight (24, 90)",
+        "missing fc3.bias (7,)",
+    ]
+    assert unchanged
+
+
+def test_weights_go_in_and_out_as_copies(worker: Worker) -> None:
+    found = worker.call(copies, worker.backend, BLOCK, sample_inputs(BLOCK, 2, "float32"))
+    for name in BLOCK.outputs:
+        assert difference(found["before"][name], found["given"][name]) == 0
+        assert difference(found["before"][name], found["taken"][name]) == 0
+        assert difference(found["kept"][name], found["taken"][name]) == 0
+        assert difference(found["before"][name], found["zero"][name]) > 0.1
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_weights_are_cast_to_the_models_dtype(worker: Worker, dtype: str) -> None:
+    given, found = worker.call(load_as, worker.backend, BLOCK, dtype)
+    assert given.keys() == found.keys()
+    assert given
+    for name in given:
+        assert found[name].dtype == np.float32
+        assert found[name].tobytes() == given[name].astype(np.float32).tobytes()
+
+
+# --- training ---------------------------------------------------------------------------------
+
+HALF_THE_SLANT = Task(
+    "test",
+    "the second objective counts for less",
+    (
+        DIGITS_AND_SLANT.objectives[0],
+        Objective("reg_output", "slant", "mean_squared_error", weight=0.25),
+    ),
+)
+TRAINED = [
+    pytest.param(BRANCHING, DIGITS, id="branching_net"),
+    pytest.param(MIMO, DIGITS_AND_SLANT, id="mimo_net"),
+    pytest.param(MIMO, HALF_THE_SLANT, id="mimo_net-weighted"),
+]
+
+
+def trained(
+    workers: dict[str, Worker], network: Network, task: Task, settings: Settings, dtype: str
+) -> dict[str, dict[str, Any]]:
+    """Three steps in every flavour that can compute in the dtype."""
+    able = {
+        name: worker
+        for name, worker in workers.items()
+        if dtype == "float32" or name not in ("keras-jax", "keras-torch")
+    }
+    if len(able) < 2:
+        pytest.skip("there is one backend here, and nothing to hold it against")
+    futures = {
+        name: worker.submit(step, worker.backend, network, task, settings, dtype, 3)
+        for name, worker in able.items()
+    }
+    return {name: able[name].result(future) for name, future in futures.items()}
+
+
+def moves(run: dict[str, Any]) -> Arrays:
+    """How far training moved each tensor, in float64."""
+    before, after = run["before"], run["after"]
+    return {name: after[name].astype(np.float64) - before[name] for name in before}
+
+
+# Powers of two: Keras keeps both in float32, where 0.1 would already differ by 1e-8.
+SGD = Settings(optimizer="sgd", learning_rate=1 / 16, momentum=7 / 8)
+
+
+@pytest.mark.parametrize(("network", "task"), TRAINED)
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_sgd_moves_all_backends_alike(
+    several: dict[str, Worker], network: Network, task: Task, dtype: str
+) -> None:
+    runs = trained(several, network, task, SGD, dtype)
+    tolerance = 1e-10 if dtype == "float64" else 1e-4
+    (first, one), *others = runs.items()
+    assert others
+    for name, other in others:
+        np.testing.assert_allclose(other["losses"], one["losses"], rtol=tolerance)
+        assert other["correct"] == one["correct"]
+        ours, theirs = moves(one), moves(other)
+        assert ours.keys() == theirs.keys()
+        for tensor in ours:
+            assert np.abs(ours[tensor]).max() > 1e-4, tensor
+            found = difference(ours[tensor], theirs[tensor])
+            assert found < tolerance, f"{tensor}: {first} and {name} differ by {found:.1e}"
+
+
+@pytest.mark.parametrize(("network", "task"), TRAINED[:2])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_adam_moves_all_backends_alike(
+    several: dict[str, Worker], network: Network, task: Task, dtype: str
+) -> None:
+    """Adam divides by the gradient's size, so tiny gradients make large steps.
+
+    Two things are thereby enlarged: rounding, in float32; and in Keras the epsilon, which stands
+    beside the uncorrected root of the second moment and so weighs up to 32 times as much in the
+    first steps. Both touch the few parameters whose gradient is near 0, so the moves are compared
+    by their mean, not by the largest.
+    """
+    runs = trained(several, network, task, Settings(learning_rate=2**-7), dtype)
+    (first, one), *others = runs.items()
+    assert others
+    for name, other in others:
+        np.testing.assert_allclose(other["losses"], one["losses"], rtol=1e-3)
+        ours, theirs = moves(one), moves(other)
+        assert ours.keys() == theirs.keys()
+        for tensor in ours:
+            moved = np.abs(ours[tensor]).mean()
+            found = np.abs(ours[tensor] - theirs[tensor]).mean() / moved
+            assert moved > 1e-4, tensor
+            assert found < 1e-3, f"{tensor}: {first} and {name} differ by {found:.1e}"
+
+
+@pytest.mark.parametrize(("network", "task"), TRAINED)
+def test_evaluation_changes_nothing(worker: Worker, network: Network, task: Task) -> None:
+    found = worker.call(evaluate, worker.backend, network, task)
+    assert found["before"].keys() == found["after"].keys()
+    assert found["before"]
+    for name in found["before"]:
+        assert found["before"][name].tobytes() == found["after"][name].tobytes()
+    assert found["losses"][0] == found["losses"][1]
+
+    given, loss = batch(network, task, 0), 0.0
+    for objective in task.objectives:
+        output = found["outputs"][objective.output].astype(np.float64)
+        target = given[objective.target]
+        if objective.loss == "cross_entropy":
+            log_shares = output - np.log(np.exp(output).sum(axis=1, keepdims=True))
+            loss -= objective.weight * log_shares[np.arange(8), target].mean()
+        else:
+            loss += objective.weight * ((output - target) ** 2).mean()
+    np.testing.assert_allclose(found["losses"][0], loss, rtol=1e-5)
+    first = task.objectives[0]
+    right = found["outputs"][first.output].argmax(axis=1) == given[first.target]
+    assert found["correct"] == [right.sum()] * 2
+
+
+def test_dropout_is_a_function_of_the_trainers_seed(worker: Worker) -> None:
+    one, two, other = (worker.call(dropout_losses, worker.backend, seed) for seed in (1, 1, 2))
+    assert one == two
+    assert one != other
+    assert all(np.isfinite(one))
+
+
+def test_a_log_is_told_of_epochs_and_others_take_no_notice(lend: Lend, worker: Worker) -> None:
+    del lend
+    assert worker.call(told, worker.backend) == [[0.5], []]
+
+
+def told(backend: str) -> list[list[float]]:
+    """The logs of a network that keeps one and of one that does not, after an epoch."""
+    found = []
+    for network in (SPECS["mnist_classifier"].network, BRANCHING):
+        model = registry.load(backend).build(network)
+        model.record_epoch(0.5, 80.0, 79.0)
+        native: Any = model.native
+        found.append([float(x) for x in getattr(native, "losses", [])])
+    return found
+
+
+assert issubclass(WeightsError, TriptychError)
