@@ -435,15 +435,17 @@ def test_wrapper_shows_what_its_network_learns_outside(native: Native, network: 
 @pytest.mark.parametrize("network", CLASSIFIERS)
 def test_wrapper_predicts(native: Native, network: Network) -> None:
     weights = random_weights(native, network)
-    inputs = [random_inputs(network, size, seed) for seed, size in enumerate((5, 3, 1))]
-    logits = np.concatenate(
-        [native("forward", network, weights, batch)["first"][0] for batch in inputs]
-    ).astype(np.float64)
+    inputs = random_inputs(network, 9)
+    logits = native("forward", network, weights, inputs)["first"][0].astype(np.float64)
     wanted = logits.argmax(axis=1)
     labels = wanted.copy()
     labels[[1, 6]] = (labels[[1, 6]] + 1) % logits.shape[1]  # two of nine are wrong
-    cuts = np.split(labels.astype(np.int32), [5, 8])
-    found = native("predictions", network, weights, list(zip(inputs, cuts, strict=True)))
+    cuts = slice(0, 5), slice(5, 9)
+    batches = [
+        ({name: array[cut] for name, array in inputs.items()}, labels[cut].astype(np.int32))
+        for cut in cuts
+    ]
+    found = native("predictions", network, weights, batches)
 
     assert found["classes"].shape == (5,)
     assert found["classes"].dtype.kind == "i"

@@ -1,0 +1,180 @@
+"""The main job, on real digits, from the command line."""
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from shared import cli, compare, registry, specs
+from shared.errors import ConfigurationError, WorkerError
+from shared.specs import Settings
+from shared.workers import Worker
+
+INSTALLED = registry.installed()
+pytestmark = pytest.mark.skipif(not INSTALLED, reason="needs a backend")
+several = pytest.mark.skipif(len(INSTALLED) < 2, reason="a comparison needs two backends")
+
+
+def run(path: Path, *arguments: str) -> int:
+    """Run `triptych compare` and give its exit status."""
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["compare", *arguments, "--json", str(path)])
+    return int(caught.value.code or 0)
+
+
+def test_default_training_reaches_its_accuracy_in_every_backend(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "all.json"
+    assert run(path) == 0
+    text = capsys.readouterr().out
+    result = json.loads(path.read_text())
+    assert list(result["rows"]) == INSTALLED
+    assert result["reference"] == INSTALLED[0]
+    assert result["passed"] is True
+    assert result["errors"] == {}
+    assert result["request"]["data"] == "sample"
+    for name, row in result["rows"].items():
+        epochs = row["history"]["epochs"]
+        assert len(epochs) == specs.find("mnist_classifier").settings.epochs
+        assert epochs[-1]["test_accuracy"] >= 96
+        assert epochs[-1]["loss"] < epochs[0]["loss"] / 4
+        assert row["parameters"] == 421_642
+        assert row["output_shapes"] == {"logits": [64, 10]}
+        assert 0 <= row["difference"] <= 1e-5
+        assert (row["difference"] == 0) is (name == INSTALLED[0])
+        for figure in ("startup_seconds", "peak_memory_mib"):
+            assert row[figure] > 0
+        for figure in ("images_per_second", "first_step_seconds", "seconds"):
+            assert row["history"][figure] > 0
+        assert f"{epochs[-1]['test_accuracy']:.2f} %" in text
+        assert f"{row['history']['images_per_second']:,.0f}" in text
+        assert row["versions"]
+    for title in ("first forward pass", "first step (compile)", "start-up", "peak memory"):
+        assert title in text
+    assert str(path) in text
+
+
+@several
+def test_two_heads_train_alike_from_the_same_weights_and_batches(tmp_path: Path) -> None:
+    """MIMONet has no dropout: with plain SGD the three losses are the same but for rounding."""
+    path = tmp_path / "mimo.json"
+    options = ["--optimizer", "sgd", "--learning-rate", "0.03125", "--momentum", "0.5"]
+    assert run(path, "mimo_net", "--epochs", "1", "--seed", "3", *options) == 0
+    rows = json.loads(path.read_text())["rows"]
+    losses = [row["history"]["epochs"][0]["loss"] for row in rows.values()]
+    assert len(losses) == len(INSTALLED)
+    assert max(losses) - min(losses) < 1e-3 * min(losses)
+    tested = [row["history"]["epochs"][0]["test_accuracy"] for row in rows.values()]
+    assert max(tested) - min(tested) <= 0.5
+    assert min(tested) > 60
+
+
+class Faulty(Worker):
+    """A worker whose second backend gets a fault."""
+
+    fault: Callable[[], None]
+
+    def __enter__(self) -> "Faulty":
+        super().__enter__()
+        if self.backend == INSTALLED[1]:
+            self.call(type(self).fault)
+        return self
+
+
+def end_process() -> None:
+    import os
+
+    os._exit(7)
+
+
+def shift_inputs() -> None:
+    """Let the worker see other images than the rest."""
+    from shared import mnist
+
+    right = mnist.normalise
+    mnist.normalise = lambda images: right(images) + np.float32(0.01)
+
+
+def quick(**changes: Any) -> compare.Request:
+    settings = Settings(epochs=1, batch_size=500)
+    request = {
+        "architecture": "basic_net",
+        "data": "sample",
+        "directory": None,
+        "settings": settings,
+        "seed": 0,
+        "device": "cpu",
+    }
+    return compare.Request(**{**request, **changes})
+
+
+@several
+def test_a_worker_that_dies_is_named_and_the_others_go_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kind = type("Dying", (Faulty,), {"fault": staticmethod(end_process)})
+    monkeypatch.setattr(compare, "Worker", kind)
+    path = tmp_path / "x.json"
+    assert run(path, "basic_net", "--epochs", "1") == 1
+    result = json.loads(path.read_text())
+    others = [name for name in INSTALLED if name != INSTALLED[1]]
+    assert list(result["rows"]) == others
+    assert f"the {INSTALLED[1]} backend gave no result" in result["errors"][INSTALLED[1]]
+    assert "status 7" in capsys.readouterr().out
+    assert result["passed"] is False
+
+
+@several
+def test_a_first_pass_that_differs_fails_and_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kind = type("Shifted", (Faulty,), {"fault": staticmethod(shift_inputs)})
+    monkeypatch.setattr(compare, "Worker", kind)
+    result = compare.compare(specs.find("basic_net"), quick(), "here", INSTALLED[:2])
+    assert not result.passed
+    assert result.rows[INSTALLED[1]].difference > 1e-4
+    from rich.console import Console
+
+    compare.show(result, Console(width=120))
+    assert f"{INSTALLED[1]}: the first forward pass differs" in capsys.readouterr().out
+
+
+@several
+def test_no_result_at_all_is_an_error_with_every_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = type("Dying", (Faulty,), {"fault": staticmethod(end_process)})
+    monkeypatch.setattr(compare, "Worker", kind)
+    with pytest.raises(WorkerError, match=INSTALLED[1]):
+        compare.compare(specs.find("basic_net"), quick(), "here", [INSTALLED[1]])
+
+
+def test_a_backend_that_is_not_installed_is_skipped_with_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = registry.missing
+    absent = [name for name in specs.PANELS if name != INSTALLED[0]]
+    monkeypatch.setattr(
+        registry, "missing", lambda name: ["something"] if name in absent else real(name)
+    )
+    result = compare.compare(specs.find("basic_net"), quick(), "here")
+    assert list(result.rows) == INSTALLED[:1]
+    assert set(result.skipped) == set(absent)
+    for name in absent:
+        assert f"pip install 'triptych[{name}]'" in result.skipped[name]
+    monkeypatch.setattr(registry, "missing", lambda _: ["something"])
+    with pytest.raises(ConfigurationError, match="pip install"):
+        compare.compare(specs.find("basic_net"), quick(), "here")
+
+
+def test_an_architecture_that_is_not_trained_says_so() -> None:
+    with pytest.raises(ConfigurationError, match="train the network that it wraps"):
+        compare.compare(specs.find("inference_model"), quick(), "here")
+
+
+def test_figures_that_are_not_finite_are_null_in_json() -> None:
+    value = {"a": [math.inf, 1.0, math.nan], "b": ({"c": -math.inf},)}
+    assert cli._finite(value) == {"a": [None, 1.0, None], "b": [{"c": None}]}

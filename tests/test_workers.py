@@ -1,0 +1,193 @@
+"""Workers that die, fail, or cannot start; what they tell, and what they leave alone."""
+
+import importlib.util
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from shared import registry
+from shared.errors import BackendMissingError, ConfigurationError, WorkerError
+from shared.workers import Worker
+from tests.conftest import FLAVOURS, SHARING, Lend, lacking
+
+MARK = "TRIPTYCH_TEST_MARK"
+
+
+def end(status: int) -> None:
+    os._exit(status)
+
+
+def kill(number: int) -> None:
+    os.kill(os.getpid(), number)
+
+
+def divide(a: int, b: int) -> float:
+    return a / b
+
+
+def refuse(message: str) -> None:
+    raise ConfigurationError(message)
+
+
+def unpicklable() -> Any:
+    return lambda: None
+
+
+def read_environment(name: str) -> str | None:
+    return os.environ.get(name)
+
+
+def load_without(backend: str, *packages: str) -> None:
+    """Load a backend where these packages are not installed."""
+    found = importlib.util.find_spec
+
+    def find(name: str, package: str | None = None) -> Any:
+        return None if name in packages else found(name, package)
+
+    importlib.util.find_spec = find
+    try:
+        registry.load(backend)
+    finally:
+        importlib.util.find_spec = found
+
+
+@pytest.fixture
+def some(lend: Lend) -> Worker:
+    """Any worker of the session; it must outlive the test."""
+    for flavour in FLAVOURS:
+        if not lacking(flavour):
+            return lend(flavour)
+    pytest.skip("no backend is installed")
+
+
+@pytest.fixture
+def mortal(some: Worker) -> Iterator[Worker]:
+    """Another process of that backend, to be killed."""
+    with Worker(some.backend, SHARING) as worker:
+        yield worker
+
+
+@pytest.mark.parametrize(
+    ("how", "argument", "wanted"),
+    [
+        (end, 3, "its process ended with status 3"),
+        (kill, signal.SIGKILL, "its process was ended by signal 9 (SIGKILL)"),
+    ],
+)
+def test_death_is_told_and_others_go_on(
+    some: Worker, mortal: Worker, how: Callable[[int], None], argument: int, wanted: str
+) -> None:
+    assert mortal.call(divide, 6, 2) == 3
+    sentence = f"the {mortal.backend} backend gave no result: {wanted}"
+    with pytest.raises(WorkerError) as caught:
+        mortal.call(how, argument)
+    assert str(caught.value) == sentence
+    with pytest.raises(WorkerError) as caught:
+        mortal.call(divide, 6, 2)  # and it stays dead
+    assert str(caught.value) == sentence
+    assert some.call(divide, 6, 2) == 3
+
+
+def test_failure_has_its_backend_type_and_message(some: Worker) -> None:
+    with pytest.raises(WorkerError) as caught:
+        some.call(divide, 1, 0)
+    assert str(caught.value) == (
+        f"the {some.backend} backend failed: ZeroDivisionError: division by zero"
+    )
+    assert some.call(divide, 1, 2) == 0.5
+
+
+def test_errors_for_users_come_through_as_they_are(some: Worker) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        some.call(refuse, "one sentence")
+    assert str(caught.value) == "one sentence"
+    assert type(caught.value) is ConfigurationError
+
+
+def test_what_cannot_travel_is_a_failure_of_the_backend(some: Worker) -> None:
+    with pytest.raises(WorkerError, match=f"the {some.backend} backend failed: "):
+        some.call(unpicklable)
+    with pytest.raises(WorkerError, match=f"the {some.backend} backend failed: "):
+        some.call(lambda: None)
+    assert some.call(divide, 1, 2) == 0.5
+
+
+def test_environment_of_a_worker_is_its_own(
+    some: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(MARK, "outside")
+    monkeypatch.delenv(f"{MARK}_2", raising=False)
+    before = dict(os.environ)
+    with Worker(some.backend, {**SHARING, MARK: "inside", f"{MARK}_2": "new"}) as worker:
+        assert worker.call(read_environment, MARK) == "inside"
+        assert worker.call(read_environment, f"{MARK}_2") == "new"
+        assert dict(os.environ) == before
+        pid = worker.call(os.getpid)
+        assert pid != os.getpid()
+        assert worker.startup_seconds > 0
+    assert pid not in {child.pid for child in multiprocessing.active_children()}
+    assert some.call(read_environment, f"{MARK}_2") is None
+
+
+@pytest.mark.parametrize(
+    ("backend", "absent", "lacks"),
+    [
+        ("torch", ["torch"], "torch"),
+        ("flax", ["jax", "optax"], "jax and optax"),
+        ("keras", ["keras", "tensorflow"], "keras and tensorflow"),
+    ],
+)
+def test_missing_packages_are_named_with_their_remedy(
+    some: Worker, monkeypatch: pytest.MonkeyPatch, backend: str, absent: list[str], lacks: str
+) -> None:
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    real = importlib.util.find_spec
+
+    def find(name: str, package: str | None = None) -> Any:
+        if name in absent:
+            return None
+        return real("sys") if name in ("torch", "jax", "flax", "optax") else real(name, package)
+
+    monkeypatch.setattr(importlib.util, "find_spec", find)
+    sentence = f"the {backend} backend needs {lacks}; install it with: pip install 'triptych[{backend}]'"
+    assert registry.missing(backend) == absent
+    assert registry.explain_missing(backend) == sentence
+    assert backend not in registry.installed()
+    with pytest.raises(BackendMissingError) as caught:
+        registry.load(backend)
+    assert str(caught.value) == sentence
+
+
+def test_missing_packages_are_told_through_a_worker(some: Worker) -> None:
+    package = {"torch": "torch", "flax": "flax", "keras": "keras"}[some.backend]
+    with pytest.raises(BackendMissingError) as caught:
+        some.call(load_without, some.backend, package)
+    assert str(caught.value) == (
+        f"the {some.backend} backend needs {package}; "
+        f"install it with: pip install 'triptych[{some.backend}]'"
+    )
+
+
+def test_worker_of_a_backend_that_is_not_installed_does_not_start() -> None:
+    before = {child.pid for child in multiprocessing.active_children()}
+    worker = Worker("keras", {"KERAS_BACKEND": "no_such_framework"})
+    with pytest.raises(BackendMissingError, match="no_such_framework"), worker:
+        pytest.fail("a worker without its framework was started")
+    assert {child.pid for child in multiprocessing.active_children()} <= before
+
+
+def test_worker_of_an_unknown_backend_does_not_start() -> None:
+    with pytest.raises(ConfigurationError, match="there is no backend 'caffe'"), Worker("caffe"):
+        pytest.fail("a worker of no backend was started")
+
+
+def test_registry_knows_its_backends() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        registry.load("tensorflow")
+    assert str(caught.value).startswith(
+        "there is no backend 'tensorflow'; there are torch, flax, keras."
+    )
