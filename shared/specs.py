@@ -380,5 +380,12 @@ def choose(kind: str, name: str, names: Iterable[str]) -> str:
 
 
 def find(name: str) -> Spec:
-    """The spec of that name. Raises ConfigurationError with the names that there are."""
+    """The spec of that name; a class's or a file's name will do.
+
+    Raises:
+        ConfigurationError: there is none; the sentence has the names that there are.
+    """
+    for spec in SPECS.values():
+        if name in (spec.network.cls, spec.network.file):
+            return spec
     return SPECS[choose("architecture", name, SPECS)]

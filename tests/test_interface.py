@@ -29,7 +29,6 @@ BRANCHING = SPECS["branching_net"].more_cases[0].network  # 9x14 image, 3 classe
 CHANNELS = SPECS["basic_net"].more_cases[0].network  # 6x5 image with 3 channels, 7 classes
 MIMO = SPECS["mimo_net"].more_cases[0].network  # 4x196 image, 3 metadata, 4 classes
 BLOCK = SPECS["simple_resnet"].cases[-1].network  # 7x10 image with 3 channels, batch norm
-MIXED = {"flax": ("float32", "float64"), "torch": ("float32", "float64")}
 
 
 # --- what runs in the workers -----------------------------------------------------------------
@@ -371,7 +370,7 @@ def wrong_inputs() -> Iterable[Any]:
         yield pytest.param(inputs, wanted, id=name)
 
 
-@pytest.mark.parametrize(("inputs", "wanted"), wrong_inputs())
+@pytest.mark.parametrize(("inputs", "wanted"), list(wrong_inputs()))
 def test_wrong_inputs_are_told_alike(worker: Worker, inputs: Arrays, wanted: str) -> None:
     assert sentence(worker, InputError, complaint, worker.backend, MIMO, inputs) == wanted
 
