@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ALL := .venv/.installed-all
 DEV := .venv/.installed-dev
-INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+INSTALL := $(BIN)/python -m pip install -qq --constraint constraints.txt
 
 .PHONY: demo test lint format clean
 

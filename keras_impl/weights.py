@@ -102,7 +102,7 @@ def table(slots: Mapping[str, Slot]) -> list[TensorInfo]:
 def to_canonical(slots: Mapping[str, Slot]) -> dict[str, np.ndarray]:
     """Copies of every tensor as NumPy arrays."""
     return {
-        name: ops.convert_to_numpy(slot.variable).transpose(slot.axes).copy("C")
+        name: ops.convert_to_numpy(slot.variable.value).transpose(slot.axes).copy("C")
         for name, slot in slots.items()
     }
 

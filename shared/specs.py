@@ -323,7 +323,7 @@ _CATALOGUE = (
         _mnist_classifier,
         parameters=421_642,
         task=DIGITS,
-        settings=Settings(epochs=8),
+        settings=Settings(epochs=10),
         more_cases=(Case("4x196 image", _mnist_classifier(WIDE_IMAGE), parameters=421_642),),
     ),
     Spec(

@@ -57,9 +57,7 @@ def test_mirrored_image_has_the_opposite_slant(sample: mnist.Dataset) -> None:
 
 def test_upside_down_image_has_the_opposite_slant(sample: mnist.Dataset) -> None:
     images = sample.test.images
-    np.testing.assert_allclose(
-        tasks.slant(images[:, ::-1]), -tasks.slant(images), atol=1e-5
-    )
+    np.testing.assert_allclose(tasks.slant(images[:, ::-1]), -tasks.slant(images), atol=1e-5)
 
 
 def test_slant_without_height_is_0() -> None:

@@ -1,7 +1,6 @@
 """Weights in files: what goes in comes out, plain PyTorch reads and writes them, bad ones fail."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,7 @@ def give_and_take(backend: str, network: Network, path: Path) -> Arrays:
 
 
 def write_own(backend: str, network: Network, path: Path) -> Arrays:
-    """Write a model's weights to a file; the weights."""
+    """Write a model's weights to a file; the same weights."""
     model = registry.load(backend).build(network)
     model.load_weights(sample_weights(model.table(), "float32", 8))
     found = model.weights()
@@ -72,7 +71,7 @@ def test_file_takes_the_place_of_an_older_one(tmp_path: Path) -> None:
     weights.write(path, {"a": np.zeros(3)}, {})
     weights.write(path, {"b": np.ones(2)}, {})
     assert list(weights.read(path)[0]) == ["b"]
-    assert os.listdir(tmp_path) == ["w.safetensors"]
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_metadata_of_other_programs_are_texts(tmp_path: Path) -> None:
@@ -133,7 +132,7 @@ def test_failed_write_leaves_the_older_file_alone(
         weights.write(path, some(), {})
     assert str(caught.value) == f"cannot write {path}: No space left on device"
     assert path.read_bytes() == before
-    assert os.listdir(tmp_path) == ["w.safetensors"]
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_failed_rename_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -141,7 +140,7 @@ def test_failed_rename_leaves_nothing_behind(tmp_path: Path) -> None:
     path.mkdir()
     with pytest.raises(WeightsError, match="cannot write"):
         weights.write(path, some(), {})
-    assert os.listdir(tmp_path) == ["w.safetensors"]
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_fit_names_everything_that_is_wrong() -> None:
@@ -177,9 +176,7 @@ def test_bitwise_equal_is_no_numeric_equality() -> None:
 # --- files between backends -------------------------------------------------------------------
 
 
-def test_file_of_a_backend_loads_into_it_again(
-    worker: Worker, tmp_path: Path
-) -> None:
+def test_file_of_a_backend_loads_into_it_again(worker: Worker, tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
     written = worker.call(write_own, worker.backend, BLOCK, path)
     assert unequal(written, weights.read(path)[0]) == []

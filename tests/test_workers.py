@@ -25,7 +25,7 @@ def kill(number: int) -> None:
     os.kill(os.getpid(), number)
 
 
-def divide(a: int, b: int) -> float:
+def divide(a: float, b: float) -> float:
     return a / b
 
 
@@ -116,9 +116,7 @@ def test_what_cannot_travel_is_a_failure_of_the_backend(some: Worker) -> None:
     assert some.call(divide, 1, 2) == 0.5
 
 
-def test_environment_of_a_worker_is_its_own(
-    some: Worker, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_environment_of_a_worker_is_its_own(some: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(MARK, "outside")
     monkeypatch.delenv(f"{MARK}_2", raising=False)
     before = dict(os.environ)
@@ -128,7 +126,6 @@ def test_environment_of_a_worker_is_its_own(
         assert dict(os.environ) == before
         pid = worker.call(os.getpid)
         assert pid != os.getpid()
-        assert worker.startup_seconds > 0
     assert pid not in {child.pid for child in multiprocessing.active_children()}
     assert some.call(read_environment, f"{MARK}_2") is None
 
@@ -142,7 +139,7 @@ def test_environment_of_a_worker_is_its_own(
     ],
 )
 def test_missing_packages_are_named_with_their_remedy(
-    some: Worker, monkeypatch: pytest.MonkeyPatch, backend: str, absent: list[str], lacks: str
+    monkeypatch: pytest.MonkeyPatch, backend: str, absent: list[str], lacks: str
 ) -> None:
     monkeypatch.delenv("KERAS_BACKEND", raising=False)
     real = importlib.util.find_spec
@@ -153,7 +150,9 @@ def test_missing_packages_are_named_with_their_remedy(
         return real("sys") if name in ("torch", "jax", "flax", "optax") else real(name, package)
 
     monkeypatch.setattr(importlib.util, "find_spec", find)
-    sentence = f"the {backend} backend needs {lacks}; install it with: pip install 'triptych[{backend}]'"
+    sentence = (
+        f"the {backend} backend needs {lacks}; install it with: pip install 'triptych[{backend}]'"
+    )
     assert registry.missing(backend) == absent
     assert registry.explain_missing(backend) == sentence
     assert backend not in registry.installed()

@@ -61,13 +61,17 @@ def largest(gradients: Any) -> dict[str, float]:
     }
 
 
+def shapes(module: nn.Module, network: Network) -> dict[str, tuple[int, ...]]:
+    """What `init` makes for a network, in canonical names and shapes."""
+    found = jax.eval_shape(module.init, jax.random.key(0), *zeros(network))
+    return {
+        row.name: row.shape for row in panel.table(found, panel.layout(module, *zeros(network)))
+    }
+
+
 def names(network: Network) -> dict[str, tuple[int, ...]]:
     """Canonical names and shapes."""
-    module = construct("flax_impl", network)
-    shapes = jax.eval_shape(module.init, jax.random.key(0), *zeros(network))
-    return {
-        row.name: row.shape for row in panel.table(shapes, panel.layout(module, *zeros(network)))
-    }
+    return shapes(construct("flax_impl", network), network)
 
 
 def rebuild(network: Network) -> list[dict[str, Any]]:
@@ -81,12 +85,7 @@ def rebuild(network: Network) -> list[dict[str, Any]]:
                 key: type(value).__name__ if isinstance(value, nn.Module) else value
                 for key, value in module.get_config().items()
             },
-            "shapes": {
-                jax.tree_util.keystr(path): leaf.shape
-                for path, leaf in jax.tree_util.tree_leaves_with_path(
-                    jax.eval_shape(module.init, jax.random.key(0), *zeros(network))
-                )
-            },
+            "shapes": shapes(module, network),
         }
         for module in (first, second)
     ]
@@ -105,27 +104,31 @@ def defaults() -> dict[str, dict[str, Any]]:
     return {type(module).__name__: module.get_config() for module in modules}
 
 
-def forward(
-    network: Network, weights: Arrays, inputs: Arrays, train: bool = False
-) -> dict[str, Any]:
-    """Two calls in one mode, and the weights after them."""
+def forward(network: Network, weights: Arrays, inputs: Arrays) -> dict[str, Any]:
+    """Two calls in each mode, and the weights after them."""
     module, variables = make(network, weights)
     x = [jnp.asarray(array) for array in inputs.values()]
 
     @jax.jit
-    def call(variables: Any, key: Array) -> Any:
-        if not train:
-            return module.apply(variables, *x), {}
+    def evaluate(variables: Any, key: Array) -> Any:
+        del key
+        return module.apply(variables, *x), {}
+
+    @jax.jit
+    def train(variables: Any, key: Array) -> Any:
         return module.apply(
             variables, *x, train=True, rngs={"dropout": key}, mutable=["batch_stats"]
         )
 
-    found = []
-    for step in range(2):
-        outputs, updates = call(variables, jax.random.key(step))
-        variables = {**variables, **updates}
-        found.append(arrays(outputs))
-    return {"first": found[0], "second": found[1], "weights": state(network, module, variables)}
+    found: dict[str, Any] = {}
+    for mode, call in (("evaluation", evaluate), ("training", train)):
+        calls = []
+        for step in range(2):
+            outputs, updates = call(variables, jax.random.key(step))
+            variables = {**variables, **updates}
+            calls.append(arrays(outputs))
+        found[mode] = {"calls": calls, "weights": state(network, module, variables)}
+    return found
 
 
 def save_and_load(
@@ -230,7 +233,9 @@ def wrap(network: Network, weights: Arrays, inputs: Arrays) -> dict[str, Any]:
     outputs = wrapped(variables)
     second, updates = in_training(variables)
     changed = jax.tree.leaves(
-        jax.tree.map(lambda a, b: (a != b).any(), updates, {k: inside(variables)[k] for k in updates})
+        jax.tree.map(
+            lambda a, b: (a != b).any(), updates, {k: inside(variables)[k] for k in updates}
+        )
     )
 
     def through_wrapper(params: Any) -> Array:
@@ -281,6 +286,7 @@ def predictions(
         pairs.append((x if len(x) > 1 else x[0], jnp.asarray(labels)))
     classes, confidence = wrapper.predict(pairs[0][0], return_confidence=True)
     together, true = wrapper.predict_batch(iter(pairs))
+    outputs = [base.apply(variables, *(x if isinstance(x, tuple) else (x,))) for x, _ in pairs]
     complaints = []
     for method in (wrapper.predict_batch, wrapper.evaluate):
         try:
@@ -288,6 +294,7 @@ def predictions(
         except ValueError as error:
             complaints.append(str(error))
     return {
+        "outputs": [arrays(output)[0] for output in outputs],
         "classes": np.array(wrapper.predict(pairs[0][0])),
         "with_confidence": np.array(classes),
         "confidence": np.array(confidence),

@@ -143,15 +143,15 @@ def defaults() -> dict[str, dict[str, Any]]:
     return {type(model).__name__: model.get_config() for model in models}
 
 
-def forward(
-    network: Network, weights: Arrays, inputs: Arrays, train: bool = False
-) -> dict[str, Any]:
-    """Two calls in one mode, and the weights after them."""
+def forward(network: Network, weights: Arrays, inputs: Arrays) -> dict[str, Any]:
+    """Two calls in each mode, and the weights after them."""
     model = make(network, weights)
+    found: dict[str, Any] = {}
     # Evaluation is what Keras does when nobody says anything.
-    mode = {"training": True} if train else {}
-    first, second = (arrays(model(tensors(inputs), **mode)) for _ in range(2))
-    return {"first": first, "second": second, "weights": state(model)}
+    for mode, arguments in (("evaluation", {}), ("training", {"training": True})):
+        calls = [arrays(model(tensors(inputs), **arguments)) for _ in range(2)]
+        found[mode] = {"calls": calls, "weights": state(model)}
+    return found
 
 
 def save_and_load(
@@ -269,10 +269,12 @@ def predictions(
     network: Network, weights: Arrays, batches: list[tuple[Arrays, np.ndarray]]
 ) -> dict[str, Any]:
     """Everything that the wrapper predicts, and what it says to no batches at all."""
-    wrapper = InferenceModel(make(network, weights))
+    base = make(network, weights)
+    wrapper = InferenceModel(base)
     pairs = [(tensors(inputs), ops.convert_to_tensor(labels)) for inputs, labels in batches]
     classes, confidence = wrapper.predict(pairs[0][0], return_confidence=True)
     together, true = wrapper.predict_batch(iter(pairs))
+    outputs = [base(x, training=False) for x, _ in pairs]
     complaints = []
     for method in (wrapper.predict_batch, wrapper.evaluate):
         try:
@@ -280,6 +282,7 @@ def predictions(
         except ValueError as error:
             complaints.append(str(error))
     return {
+        "outputs": [arrays(output)[0] for output in outputs],
         "classes": ops.convert_to_numpy(wrapper.predict(pairs[0][0])),
         "with_confidence": ops.convert_to_numpy(classes),
         "confidence": ops.convert_to_numpy(confidence),

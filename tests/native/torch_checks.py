@@ -95,14 +95,16 @@ def defaults() -> dict[str, dict[str, Any]]:
     return {type(module).__name__: module.get_config() for module in modules}
 
 
-def forward(
-    network: Network, weights: Arrays, inputs: Arrays, train: bool = False
-) -> dict[str, Any]:
-    """Two calls in one mode, and the weights after them."""
+def forward(network: Network, weights: Arrays, inputs: Arrays) -> dict[str, Any]:
+    """Two calls in each mode, and the weights after them."""
     torch.manual_seed(0)
-    module = make(network, weights).train(train)
-    first, second = (arrays(module(*tensors(inputs))) for _ in range(2))
-    return {"first": first, "second": second, "weights": state(module)}
+    module = make(network, weights)
+    found: dict[str, Any] = {}
+    for mode in ("evaluation", "training"):
+        module.train(mode == "training")
+        calls = [arrays(module(*tensors(inputs))) for _ in range(2)]
+        found[mode] = {"calls": calls, "weights": state(module)}
+    return found
 
 
 def save_and_load(
@@ -175,7 +177,7 @@ def train(
         "losses": losses,
         "evaluated": evaluated,
         "log": list(module.losses),
-        "bias": module.classifier[3].bias.detach().numpy().copy(),
+        "bias": state(module)["classifier.3.bias"],
     }
 
 
@@ -234,6 +236,8 @@ def predictions(
         pairs.append((x if len(x) > 1 else x[0], torch.from_numpy(labels).long()))
     classes, confidence = wrapper.predict(pairs[0][0], return_confidence=True)
     together, true = wrapper.predict_batch(iter(pairs))
+    base.eval()
+    outputs = [base(*(x if isinstance(x, tuple) else (x,))) for x, _ in pairs]
     complaints = []
     for method in (wrapper.predict_batch, wrapper.evaluate):
         try:
@@ -241,6 +245,7 @@ def predictions(
         except ValueError as error:
             complaints.append(str(error))
     return {
+        "outputs": [arrays(output)[0] for output in outputs],
         "classes": wrapper.predict(pairs[0][0]).numpy(),
         "with_confidence": classes.numpy(),
         "confidence": confidence.numpy(),
