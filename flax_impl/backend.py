@@ -18,6 +18,7 @@ from flax_impl.inference import InferenceModel
 from shared.errors import DeviceMissingError
 from shared.interface import (
     Arrays,
+    Backend,
     Model,
     TensorInfo,
     by_name,
@@ -190,4 +191,4 @@ class FlaxBackend:
         return FlaxModel(network, module, variables, slots, dtype, device)
 
 
-BACKEND = FlaxBackend()
+BACKEND: Backend = FlaxBackend()

@@ -15,6 +15,7 @@ from keras_impl.inference import InferenceModel
 from shared.errors import ConfigurationError, DeviceMissingError
 from shared.interface import (
     Arrays,
+    Backend,
     Model,
     TensorInfo,
     by_name,
@@ -221,4 +222,4 @@ class KerasBackend:
         return KerasModel(network, native, dtype, device)
 
 
-BACKEND = KerasBackend()
+BACKEND: Backend = KerasBackend()

@@ -127,9 +127,6 @@ def check_build(dtype: str, device: str) -> None:
 def check_inputs(network: Network, inputs: Arrays, dtype: str) -> list[np.ndarray]:
     """The inputs in the network's order and dtype.
 
-    An image network takes any height and width that it can compute with; every other axis must be
-    the spec's.
-
     Raises:
         InputError: a name is missing or unknown, a shape or dtype does not fit, the batch is empty.
     """
@@ -150,14 +147,19 @@ def check_inputs(network: Network, inputs: Arrays, dtype: str) -> list[np.ndarra
 
 def _checked(name: str, array: np.ndarray, tensor: Tensor, dtype: str) -> np.ndarray:
     """One input in the model's dtype; raises InputError if it is not what the tensor says."""
-    wanted = (
-        (None, None, tensor.shape[-1]) if tensor.axes == "HWC" else tuple(tensor.shape)
-    )  # height and width are free
+    wanted = tuple(
+        None if tensor.any_size and axis in "HW" else size
+        for axis, size in zip(tensor.axes, tensor.shape, strict=True)
+    )
     fits = array.ndim == len(wanted) + 1 and all(
         size in (None, got) for size, got in zip(wanted, array.shape[1:], strict=True)
     )
     if not fits:
-        shape = ", ".join(["batch", *map(str, tensor.shape)])
+        sizes = [
+            axis if size is None else str(size)
+            for axis, size in zip(tensor.axes, wanted, strict=True)
+        ]
+        shape = ", ".join(["batch", *sizes])
         raise InputError(f"input {name!r} must have shape ({shape}), not {array.shape}")
     if tensor.dtype == "float":
         if array.dtype.kind != "f":

@@ -25,12 +25,14 @@ class Tensor:
     """An input or output without its batch axis.
 
     `axes` has one letter an axis: H W space, C channels, D a vector's width, K classes. "HWC" marks
-    an image, which each backend turns into its own layout. `dtype` "float" is the model's own.
+    an image, which each backend turns into its own layout. `dtype` "float" is the model's own. With
+    `any_size` the network takes images of every height and width, and `shape` is an example.
     """
 
     axes: str
     shape: tuple[int, ...]
     dtype: Literal["float", "int32"] = "float"
+    any_size: bool = False
 
 
 @dataclass(frozen=True)
@@ -227,7 +229,7 @@ def _residual_block(
         "residual",
         "ResidualBlock",
         {"in_channels": in_channels, "out_channels": out_channels, "stride": stride},
-        {"image": Tensor("HWC", (height, width, in_channels))},
+        {"image": Tensor("HWC", (height, width, in_channels), any_size=True)},
         {"features": Tensor("HWC", smaller)},
     )
 
@@ -236,8 +238,11 @@ def _mnist_classifier(image: Tensor = IMAGE) -> Network:
     return _classifier("mnist_cnn", "MNISTClassifier", {}, image, 10)
 
 
-def _branching_net(width: int = 32, num_classes: int = 10, image: Tensor = IMAGE) -> Network:
+def _branching_net(
+    width: int = 32, num_classes: int = 10, height: int = 28, breadth: int = 28
+) -> Network:
     config = {"width": width, "num_classes": num_classes}
+    image = Tensor("HWC", (height, breadth, 1), any_size=True)
     return _classifier("branching", "BranchingNet", config, image, num_classes)
 
 
@@ -335,7 +340,7 @@ _CATALOGUE = (
         more_cases=(
             Case(
                 "9x14 image, width 6, 3 classes",
-                _branching_net(6, 3, Tensor("HWC", (9, 14, 1))),
+                _branching_net(6, 3, height=9, breadth=14),
                 parameters=(54 + 6) + 3 * (324 + 6) + (900 + 6) + (18 + 3),
             ),
         ),

@@ -10,6 +10,7 @@ from torch import Tensor
 from shared.errors import DeviceMissingError
 from shared.interface import (
     Arrays,
+    Backend,
     Model,
     TensorInfo,
     by_name,
@@ -64,9 +65,7 @@ class TorchModel:
 
     def __call__(self, inputs: Arrays) -> dict[str, np.ndarray]:
         """Outputs by name in evaluation mode."""
-        self.native.eval()
-        with torch.no_grad():
-            outputs = self.native(*self.inputs(inputs))
+        outputs = InferenceModel(self.native)(*self.inputs(inputs))  # leaves the mode as it is
         named = by_name(self.network.outputs, outputs)
         return {
             name: self._array(named[name].permute(0, 2, 3, 1) if "C" in spec.axes else named[name])
@@ -152,4 +151,4 @@ class TorchBackend:
         return TorchModel(network, module.to(device, getattr(torch, dtype)), dtype, device)
 
 
-BACKEND = TorchBackend()
+BACKEND: Backend = TorchBackend()
