@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import random
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -44,14 +45,30 @@ def _computing(dtype: str, device: str) -> Iterator[None]:
 
 @contextmanager
 def _seeded(seed: int) -> Iterator[None]:
-    """Seed what Keras draws from, and leave Python's and NumPy's generators as they were."""
+    """Seed what Keras draws from, and leave all other generators as they were."""
     python, numpy = random.getstate(), np.random.get_state()
+    torch = sys.modules.get("torch")  # Keras seeds it too, if somebody has imported it
+    torch_state = torch.get_rng_state() if torch else None
     keras.utils.set_random_seed(seed)
     try:
         yield
     finally:
         random.setstate(python)
         np.random.set_state(numpy)
+        if torch:
+            torch.set_rng_state(torch_state)
+
+
+def _seed_dropout(model: keras.Model, seed: int) -> None:
+    """Seed the generators that dropout draws from: each layer's own, or PyTorch's global one."""
+    if keras.backend.backend() == "torch":
+        import torch
+
+        torch.manual_seed(seed)
+    for index, (_, layer) in enumerate(weights.walk(model)):
+        generator = getattr(layer, "seed_generator", None)
+        if generator is not None:
+            generator.state.assign(np.array([seed, index], generator.state.dtype))
 
 
 def _finds_gpu() -> bool:
@@ -146,10 +163,7 @@ class KerasTrainer:
         on_tensorflow = keras.backend.backend() == "tensorflow"
         kind = training.Trainer if on_tensorflow else training.CompiledTrainer
         with model.computing():
-            for index, (_, layer) in enumerate(weights.walk(model.native)):
-                generator = getattr(layer, "seed_generator", None)
-                if generator is not None:  # dropout: Keras keeps a generator in each layer
-                    generator.state.assign(np.array([seed, index], generator.state.dtype))
+            _seed_dropout(model.native, seed)
             self.native = kind(model.native, list(model.network.outputs), task, settings)
 
     def train_step(self, batch: Arrays) -> Mapping[str, Any]:

@@ -112,4 +112,5 @@ def from_canonical(slots: Mapping[str, Slot], arrays: Mapping[str, np.ndarray]) 
     weights.fit(arrays, {row.name: row.shape for row in table(slots)})
     for name, slot in slots.items():
         native = arrays[name].transpose(np.argsort(slot.axes))
-        slot.variable.assign(np.ascontiguousarray(native, dtype=slot.variable.dtype))
+        # A copy: JAX may otherwise go on sharing memory with the caller's array.
+        slot.variable.assign(np.array(native, dtype=slot.variable.dtype, order="C"))

@@ -204,7 +204,8 @@ def list_architectures(*, as_json: bool) -> int:
     from rich.table import Table
 
     table = Table()
-    for title in ("architecture", "class, file", "inputs", "outputs"):
+    table.add_column("architecture", no_wrap=True)
+    for title in ("class, file", "inputs", "outputs"):
         table.add_column(title, overflow="fold")
     table.add_column("parameters", justify="right")
     for spec in specs.SPECS.values():

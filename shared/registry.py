@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 BACKENDS = tuple(PANELS)
 
+KERAS_RUNS_ON = ("tensorflow", "jax", "torch")
 _NEEDS = {"torch": ("torch",), "flax": ("jax", "flax", "optax"), "keras": ("keras",)}
 
 
@@ -30,7 +31,7 @@ def missing(name: str) -> list[str]:
     """
     needs = _NEEDS[choose("backend", name, BACKENDS)]
     if name == "keras":
-        needs += (os.environ.get("KERAS_BACKEND", "tensorflow"),)
+        needs += (os.environ.get("KERAS_BACKEND", KERAS_RUNS_ON[0]),)
     return [package for package in needs if importlib.util.find_spec(package) is None]
 
 
@@ -41,6 +42,9 @@ def installed() -> list[str]:
 
 def explain_missing(name: str) -> str:
     """One sentence: what a backend lacks and what to install for it."""
+    runs_on = os.environ.get("KERAS_BACKEND", KERAS_RUNS_ON[0])
+    if name == "keras" and runs_on not in KERAS_RUNS_ON:
+        return f"KERAS_BACKEND must be {', '.join(KERAS_RUNS_ON)} or unset, not {runs_on!r}"
     lacks = " and ".join(missing(name))
     return f"the {name} backend needs {lacks}; install it with: pip install 'triptych[{name}]'"
 

@@ -7,6 +7,7 @@ written here loads into plain PyTorch, and PyTorch's own files load into every b
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -47,13 +48,15 @@ def write(path: Path, weights: Mapping[str, np.ndarray], metadata: Mapping[str, 
     Raises:
         WeightsError: the file cannot be written.
     """
-    tensors = {name: np.ascontiguousarray(array) for name, array in weights.items()}
+    tensors = {name: np.asarray(array, order="C") for name, array in weights.items()}
     blob = save(tensors, metadata={key: json.dumps(value) for key, value in metadata.items()})
     partial = path.with_name(path.name + ".partial")
     try:
         partial.write_bytes(blob)
         partial.replace(path)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink()
         raise WeightsError(f"cannot write {path}: {error.strerror}") from error
 
 

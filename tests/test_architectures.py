@@ -433,33 +433,28 @@ def test_wrapper_shows_what_its_network_learns_outside(native: Native, network: 
 
 @pytest.mark.parametrize("network", CLASSIFIERS)
 def test_wrapper_predicts(native: Native, network: Network) -> None:
-    weights = random_weights(native, network)
-    inputs = random_inputs(network, 9)
-    labels = np.arange(9, dtype=np.int32) % 3
+    weights, inputs = random_weights(native, network), random_inputs(network)
+    logits = native("wrap", network, weights, inputs)["expected"][0].astype(np.float64)
+    wanted = logits.argmax(axis=1)
+    labels = wanted.astype(np.int32)
+    labels[1] = (labels[1] + 1) % logits.shape[1]  # one of four is wrong
     batches = [
         ({name: array[cut] for name, array in inputs.items()}, labels[cut])
-        for cut in (slice(0, 5), slice(5, 9))
+        for cut in (slice(0, 3), slice(3, 4))
     ]
     found = native("predictions", network, weights, batches)
-    logits = np.concatenate(found["outputs"]).astype(np.float64)
-    wanted = logits.argmax(axis=1)
-    right = int((wanted == labels).sum())
-    assert len(logits) == 9
-    assert 0 < right < 9
 
-    assert found["classes"].shape == (5,)
+    assert found["classes"].shape == (3,)
     assert found["classes"].dtype.kind == "i"
-    assert (found["classes"] == wanted[:5]).all()
-    assert (found["with_confidence"] == wanted[:5]).all()
+    assert found["classes"].tolist() == wanted[:3].tolist()
+    assert found["with_confidence"].tolist() == wanted[:3].tolist()
     shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     assert found["confidence"].dtype == np.float32
-    assert close(found["confidence"], shares.max(axis=1)[:5], 1e-5)
+    assert close(found["confidence"], shares.max(axis=1)[:3], 1e-5)
     assert found["together"].tolist() == wanted.tolist()
     assert found["true"].tolist() == labels.tolist()
-    percent, correct, total = found["evaluated"]
-    assert (correct, total) == (right, 9)
-    assert percent == 100.0 * right / 9
-    assert [type(value) for value in (percent, correct, total)] == [float, int, int]
+    assert found["evaluated"] == (75.0, 3, 4)
+    assert [type(value) for value in found["evaluated"]] == [float, int, int]
 
 
 def test_wrapper_says_that_there_are_no_batches(native: Native) -> None:

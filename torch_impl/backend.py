@@ -146,7 +146,7 @@ class TorchBackend:
                 "or a build of torch for this machine's GPU"
             )
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)  # the CPU's alone: modules are made there
             module = construct("torch_impl", network)
         return TorchModel(network, module.to(device, getattr(torch, dtype)), dtype, device)
 

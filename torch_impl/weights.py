@@ -40,4 +40,6 @@ def from_canonical(module: nn.Module, arrays: Mapping[str, np.ndarray]) -> None:
     weights.fit(arrays, {name: tuple(tensor.shape) for name, tensor in tensors.items()})
     with torch.no_grad():
         for name, tensor in tensors.items():
-            tensor.copy_(torch.from_numpy(np.array(arrays[name])))
+            tensor.copy_(
+                torch.from_numpy(np.array(arrays[name], arrays[name].dtype.newbyteorder("=")))
+            )

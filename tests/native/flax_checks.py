@@ -286,7 +286,6 @@ def predictions(
         pairs.append((x if len(x) > 1 else x[0], jnp.asarray(labels)))
     classes, confidence = wrapper.predict(pairs[0][0], return_confidence=True)
     together, true = wrapper.predict_batch(iter(pairs))
-    outputs = [base.apply(variables, *(x if isinstance(x, tuple) else (x,))) for x, _ in pairs]
     complaints = []
     for method in (wrapper.predict_batch, wrapper.evaluate):
         try:
@@ -294,7 +293,6 @@ def predictions(
         except ValueError as error:
             complaints.append(str(error))
     return {
-        "outputs": [arrays(output)[0] for output in outputs],
         "classes": np.array(wrapper.predict(pairs[0][0])),
         "with_confidence": np.array(classes),
         "confidence": np.array(confidence),

@@ -269,12 +269,10 @@ def predictions(
     network: Network, weights: Arrays, batches: list[tuple[Arrays, np.ndarray]]
 ) -> dict[str, Any]:
     """Everything that the wrapper predicts, and what it says to no batches at all."""
-    base = make(network, weights)
-    wrapper = InferenceModel(base)
+    wrapper = InferenceModel(make(network, weights))
     pairs = [(tensors(inputs), ops.convert_to_tensor(labels)) for inputs, labels in batches]
     classes, confidence = wrapper.predict(pairs[0][0], return_confidence=True)
     together, true = wrapper.predict_batch(iter(pairs))
-    outputs = [base(x, training=False) for x, _ in pairs]
     complaints = []
     for method in (wrapper.predict_batch, wrapper.evaluate):
         try:
@@ -282,7 +280,6 @@ def predictions(
         except ValueError as error:
             complaints.append(str(error))
     return {
-        "outputs": [arrays(output)[0] for output in outputs],
         "classes": ops.convert_to_numpy(wrapper.predict(pairs[0][0])),
         "with_confidence": ops.convert_to_numpy(classes),
         "confidence": ops.convert_to_numpy(confidence),

@@ -228,16 +228,13 @@ def predictions(
     network: Network, weights: Arrays, batches: list[tuple[Arrays, np.ndarray]]
 ) -> dict[str, Any]:
     """Everything that the wrapper predicts, and what it says to no batches at all."""
-    base = make(network, weights)
-    wrapper = InferenceModel(base)
+    wrapper = InferenceModel(make(network, weights))
     pairs: list[tuple[Any, Tensor]] = []
     for inputs, labels in batches:
         x = tensors(inputs)
         pairs.append((x if len(x) > 1 else x[0], torch.from_numpy(labels).long()))
     classes, confidence = wrapper.predict(pairs[0][0], return_confidence=True)
     together, true = wrapper.predict_batch(iter(pairs))
-    base.eval()
-    outputs = [base(*(x if isinstance(x, tuple) else (x,))) for x, _ in pairs]
     complaints = []
     for method in (wrapper.predict_batch, wrapper.evaluate):
         try:
@@ -245,7 +242,6 @@ def predictions(
         except ValueError as error:
             complaints.append(str(error))
     return {
-        "outputs": [arrays(output)[0] for output in outputs],
         "classes": wrapper.predict(pairs[0][0]).numpy(),
         "with_confidence": classes.numpy(),
         "confidence": confidence.numpy(),
