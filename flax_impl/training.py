@@ -30,17 +30,17 @@ def total_loss(
     task: Task, outputs: Mapping[str, Array], targets: Mapping[str, Array]
 ) -> dict[str, Array]:
     """The sum of the objectives' batch means, and how many examples the first one gets right."""
-    loss = jnp.zeros(())
+    terms: list[Any] = []
     for objective in task.objectives:
         output, target = outputs[objective.output], targets[objective.target]
         if objective.loss == "cross_entropy":
             term = optax.softmax_cross_entropy_with_integer_labels(output, target).mean()
         else:
             term = jnp.square(output - target).mean()
-        loss = loss + objective.weight * term
+        terms.append(objective.weight * term)
     first = task.objectives[0]
     right = outputs[first.output].argmax(axis=-1) == targets[first.target]
-    return {"loss": loss, "correct": right.sum()}
+    return {"loss": sum(terms), "correct": right.sum()}
 
 
 class Trainer:

@@ -28,7 +28,7 @@ def total_loss(
     task: Task, outputs: Mapping[str, KerasTensor], targets: Mapping[str, KerasTensor]
 ) -> dict[str, KerasTensor]:
     """The sum of the objectives' batch means, and how many examples the first one gets right."""
-    loss = 0.0
+    terms: list[Any] = []
     for objective in task.objectives:
         output, target = outputs[objective.output], targets[objective.target]
         if objective.loss == "cross_entropy":
@@ -37,11 +37,11 @@ def total_loss(
             )
         else:
             term = ops.mean(ops.square(output - target))
-        loss = loss + objective.weight * term
+        terms.append(objective.weight * term)
     first = task.objectives[0]
     classes = ops.argmax(outputs[first.output], axis=-1)
     right = ops.equal(classes, ops.cast(targets[first.target], classes.dtype))
-    return {"loss": loss, "correct": ops.sum(ops.cast(right, "int32"))}
+    return {"loss": sum(terms), "correct": ops.sum(ops.cast(right, "int32"))}
 
 
 class Trainer:

@@ -5,6 +5,7 @@ knows them, changes them in place. The mode is a state of the module.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,17 +28,17 @@ def total_loss(
     task: Task, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
     """The sum of the objectives' batch means, and how many examples the first one gets right."""
-    loss = torch.zeros(())
+    terms: list[Any] = []
     for objective in task.objectives:
         output, target = outputs[objective.output], targets[objective.target]
         if objective.loss == "cross_entropy":
             term = F.cross_entropy(output, target.long())
         else:
             term = F.mse_loss(output, target)
-        loss = loss.to(term) + objective.weight * term
+        terms.append(objective.weight * term)
     first = task.objectives[0]
     right = outputs[first.output].argmax(dim=-1) == targets[first.target]
-    return {"loss": loss, "correct": right.sum()}
+    return {"loss": sum(terms), "correct": right.sum()}
 
 
 class Trainer:
