@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 BACKENDS = tuple(PANELS)
 
-KERAS_RUNS_ON = ("tensorflow", "jax", "torch")
+# The frameworks that Keras can run on, and the extras that bring Keras and them.
+KERAS_RUNS_ON = {"tensorflow": "keras", "jax": "keras,flax", "torch": "keras,torch"}
 _NEEDS = {"torch": ("torch",), "flax": ("jax", "flax", "optax"), "keras": ("keras",)}
 
 
@@ -31,8 +32,13 @@ def missing(name: str) -> list[str]:
     """
     needs = _NEEDS[choose("backend", name, BACKENDS)]
     if name == "keras":
-        needs += (os.environ.get("KERAS_BACKEND", KERAS_RUNS_ON[0]),)
+        needs += (_keras_runs_on(),)
     return [package for package in needs if importlib.util.find_spec(package) is None]
+
+
+def _keras_runs_on() -> str:
+    """The framework that Keras is told to run on."""
+    return os.environ.get("KERAS_BACKEND", "tensorflow")
 
 
 def installed() -> list[str]:
@@ -42,11 +48,13 @@ def installed() -> list[str]:
 
 def explain_missing(name: str) -> str:
     """One sentence: what a backend lacks and what to install for it."""
-    runs_on = os.environ.get("KERAS_BACKEND", KERAS_RUNS_ON[0])
-    if name == "keras" and runs_on not in KERAS_RUNS_ON:
-        return f"KERAS_BACKEND must be {', '.join(KERAS_RUNS_ON)} or unset, not {runs_on!r}"
+    extra, runs_on = name, _keras_runs_on()
+    if name == "keras":
+        if runs_on not in KERAS_RUNS_ON:
+            return f"KERAS_BACKEND must be {', '.join(KERAS_RUNS_ON)} or unset, not {runs_on!r}"
+        extra = KERAS_RUNS_ON[runs_on]
     lacks = " and ".join(missing(name))
-    return f"the {name} backend needs {lacks}; install it with: pip install 'triptych[{name}]'"
+    return f"the {name} backend needs {lacks}; install it with: pip install 'triptych[{extra}]'"
 
 
 def load(name: str) -> Backend:

@@ -190,3 +190,21 @@ def test_registry_knows_its_backends() -> None:
     assert str(caught.value).startswith(
         "there is no backend 'tensorflow'; there are torch, flax, keras."
     )
+
+
+@pytest.mark.parametrize(
+    ("runs_on", "said"),
+    [
+        ("tensorflow", "pip install 'triptych[keras]'"),
+        ("jax", "pip install 'triptych[keras,flax]'"),
+        ("torch", "pip install 'triptych[keras,torch]'"),
+        ("nope", "KERAS_BACKEND must be tensorflow, jax, torch or unset, not 'nope'"),
+    ],
+)
+def test_keras_says_what_it_needs_for_the_framework_that_it_is_to_run_on(
+    monkeypatch: pytest.MonkeyPatch, runs_on: str, said: str
+) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", runs_on)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    assert registry.missing("keras") == ["keras", runs_on]
+    assert said in registry.explain_missing("keras")
