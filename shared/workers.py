@@ -126,9 +126,14 @@ class Worker:
 
     def _ended(self) -> WorkerError:
         """Say how the process ended."""
-        self._process.join(5)
-        code = self._process.exitcode
-        if code is not None and code < 0:
+        # The pool's own thread waits for the process too; whoever comes second learns the status
+        # only a moment later.
+        patience = time.monotonic() + 5
+        while (code := self._process.exitcode) is None and time.monotonic() < patience:
+            time.sleep(0.01)
+        if code is None:
+            how = "ended, or answers no more"
+        elif code < 0:
             how = f"was ended by signal {-code} ({signal.Signals(-code).name})"
         else:
             how = f"ended with status {code}"
