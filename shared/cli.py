@@ -249,7 +249,7 @@ def compare(
     from shared import compare as room
     from shared import training
 
-    room.task_of(spec)
+    spec.require_task()
     chosen_settings = _settings(spec, settings)
     _check_seed(seed)
     chosen = _backends(backends)
@@ -313,9 +313,8 @@ def train(
     """Train an architecture in one backend and save its canonical weights."""
     spec = specs.find(architecture)
     from shared import tasks, training, weights
-    from shared.compare import task_of
 
-    task = task_of(spec)
+    task = spec.require_task()
     chosen_settings = _settings(spec, settings)
     _check_seed(seed)
     specs.choose("backend", backend, specs.PANELS)
@@ -460,7 +459,9 @@ def _check_seed(seed: int) -> None:
 
 def _check_device(device: str) -> None:
     """Refuse a device that has no meaning before any work is done."""
-    specs.choose("device", device, ("cpu", "cuda"))
+    from shared.interface import DEVICES
+
+    specs.choose("device", device, DEVICES)
 
 
 def _dataset(name: str, directory: Path | None) -> Dataset:

@@ -22,7 +22,7 @@ from shared import mnist, registry, tasks, training
 from shared.errors import ConfigurationError, TriptychError
 from shared.parity import arrays
 from shared.parity.ladder import TOLERANCES
-from shared.specs import Settings, Spec, Task
+from shared.specs import Settings, Spec, find
 from shared.workers import Worker
 
 FIRST_IMAGES = 64
@@ -124,7 +124,7 @@ def compare(
         ConfigurationError: the architecture is not trained, or no backend is installed.
         TriptychError: no backend gave a result; what the first met, with what the others met.
     """
-    task_of(spec)
+    spec.require_task()
     comparison = Comparison(request, source)
     weights, reference = None, None
     failures: list[TriptychError] = []
@@ -151,25 +151,10 @@ def compare(
     return comparison
 
 
-def task_of(spec: Spec) -> Task:
-    """The task that an architecture is trained for.
-
-    Raises:
-        ConfigurationError: it is not trained.
-    """
-    if spec.task is None:
-        raise ConfigurationError(
-            f"{spec.name} is {spec.summary}: it is not trained; train the network that it wraps"
-        )
-    return spec.task
-
-
 def train(backend: str, request: Request, weights: dict[str, np.ndarray] | None) -> Run:
     """In a worker: build, take the common weights, compute once, train, and tell everything."""
-    from shared import specs
-
-    spec = specs.find(request.architecture)
-    task = task_of(spec)
+    spec = find(request.architecture)
+    task = spec.require_task()
     data = tasks.build(task, mnist.load(request.data, request.directory, download=False))
     loaded = registry.load(backend)
     model = loaded.build(spec.network, seed=request.seed, device=request.device)

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from shared import registry, specs, tasks, weights
-from shared.compare import task_of
 from shared.errors import ConfigurationError
 
 
@@ -45,7 +44,7 @@ def predict(
             f"{path} does not say which architecture it is for; name it with --architecture"
         )
     spec = specs.find(str(name))
-    task = task_of(spec)
+    task = spec.require_task()
     config = metadata.get("config") if architecture is None else None
     network = spec.configured(config if isinstance(config, dict) else {})
     model = registry.load(backend).build(network)

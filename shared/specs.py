@@ -137,6 +137,18 @@ class Spec:
         """The default network."""
         return self.make()
 
+    def require_task(self) -> Task:
+        """The task that the architecture is trained for.
+
+        Raises:
+            ConfigurationError: it is not trained.
+        """
+        if self.task is None:
+            raise ConfigurationError(
+                f"{self.name} is {self.summary}: it is not trained; train the network that it wraps"
+            )
+        return self.task
+
     def configured(self, config: Config) -> Network:
         """The network with some of its constructor's arguments changed.
 
