@@ -23,6 +23,7 @@ from shared.interface import (
     TensorInfo,
     by_name,
     check_build,
+    check_decodes,
     check_inputs,
     construct,
 )
@@ -35,6 +36,11 @@ def _computing(dtype: str, device: str) -> Iterator[None]:
     """JAX turns float64 into float32 unless told otherwise, and puts arrays on its own choice."""
     with jax.enable_x64(dtype == "float64"), jax.default_device(jax.devices(device)[0]):
         yield
+
+
+def _inside(variables: weights.Variables) -> weights.Variables:
+    """A network's variables as those of the InferenceModel around it."""
+    return {name: {"base_model": tree} for name, tree in variables.items()}
 
 
 class FlaxModel:
@@ -58,10 +64,12 @@ class FlaxModel:
         self._apply = jax.jit(partial(native.apply, train=False))
         self._predict = jax.jit(
             lambda variables, inputs: InferenceModel(native).apply(
-                {name: {"base_model": tree} for name, tree in variables.items()},
-                inputs,
-                return_confidence=True,
-                method="predict",
+                _inside(variables), inputs, return_confidence=True, method="predict"
+            )
+        )
+        self._decode = jax.jit(
+            lambda variables, inputs: InferenceModel(native).apply(
+                _inside(variables), *inputs, method="decode"
             )
         )
 
@@ -82,9 +90,9 @@ class FlaxModel:
         """A context in which JAX computes in the model's dtype on its device."""
         return _computing(self.dtype, self.device)
 
-    def inputs(self, arrays: Arrays) -> tuple[Array, ...]:
+    def inputs(self, arrays: Arrays, network: Network | None = None) -> tuple[Array, ...]:
         """The network's inputs as arrays on its device; images are NHWC here too."""
-        return tuple(map(jnp.asarray, check_inputs(self.network, arrays, self.dtype)))
+        return tuple(map(jnp.asarray, check_inputs(network or self.network, arrays, self.dtype)))
 
     def targets(self, task: Task, batch: Arrays) -> dict[str, Array]:
         """The task's targets as arrays on the model's device."""
@@ -106,6 +114,13 @@ class FlaxModel:
         with self.computing():
             classes, confidence = self._predict(self.variables, self.inputs(inputs))
             return np.array(classes, np.int32), np.array(confidence)
+
+    def decode(self, inputs: Arrays) -> tuple[np.ndarray, np.ndarray]:
+        """Tokens, and the attention with which they were written."""
+        network = check_decodes(self.network, self.native)
+        with self.computing():
+            tokens, attention = self._decode(self.variables, self.inputs(inputs, network))
+            return np.array(tokens, np.int32), np.array(attention)
 
     def trainer(self, task: Task, settings: Settings, seed: int) -> SharedTrainer:
         """An optimizer at work on this model."""
@@ -178,7 +193,9 @@ class FlaxBackend:
         module = construct("flax_impl", network)
         with _computing(dtype, device):
             example = [
-                jnp.zeros((1, *tensor.shape), "float32" if tensor.dtype == "float" else "int32")
+                jnp.zeros(
+                    (1, *tensor.shape), "float32" if tensor.dtype == "float" else tensor.dtype
+                )
                 for tensor in network.inputs.values()
             ]
             slots = weights.layout(module, *example)

@@ -25,12 +25,16 @@ class InferenceModel(nn.Module):
         return lax.stop_gradient(self.base_model(*inputs, train=False))
 
     def predict(self, x: Array | tuple[Array, ...], return_confidence: bool = False) -> Any:
-        """Classes (B,), or with `return_confidence` also their probabilities (B,)."""
+        """Classes (B,), with `return_confidence` also their probabilities; (B, H, W) for pixels."""
         outputs = self(*x) if isinstance(x, tuple) else self(x)
         logits = outputs[0] if isinstance(outputs, tuple) else outputs  # (B, K): the class head
         probabilities = nn.softmax(logits, axis=-1)
         classes, confidence = probabilities.argmax(axis=-1), probabilities.max(axis=-1)
         return (classes, confidence) if return_confidence else classes
+
+    def decode(self, *inputs: Array) -> Any:
+        """What `base_model.decode` gives for the same inputs in evaluation mode."""
+        return lax.stop_gradient(self.base_model.decode(*inputs))  # type: ignore[attr-defined]
 
     def predict_batch(self, batches: Iterable[tuple[Any, Array]]) -> tuple[Array, Array]:
         """Predicted and true classes (N,), (N,) of all (inputs, labels) together."""

@@ -29,18 +29,50 @@ def make_optimizer(settings: Settings) -> optax.GradientTransformation:
 def total_loss(
     task: Task, outputs: Mapping[str, Array], targets: Mapping[str, Array]
 ) -> dict[str, Array]:
-    """The sum of the objectives' batch means, and how many examples the first one gets right."""
+    """The sum of the objectives' means, and what the task's metrics are counted from."""
     terms: list[Any] = []
     for objective in task.objectives:
         output, target = outputs[objective.output], targets[objective.target]
         if objective.loss == "cross_entropy":
-            term = optax.softmax_cross_entropy_with_integer_labels(output, target).mean()
+            # optax gives NaN for labels below 0.
+            labels, counts = jnp.maximum(target, 0), target >= 0
+            losses = optax.softmax_cross_entropy_with_integer_labels(output, labels)
+            term = (losses * counts).sum() / jnp.maximum(counts.sum(), 1)
         else:
             term = jnp.square(output - target).mean()
         terms.append(objective.weight * term)
+    return {"loss": sum(terms), **count(task, outputs, targets)}
+
+
+def count(
+    task: Task, outputs: Mapping[str, Array], targets: Mapping[str, Array]
+) -> dict[str, Array]:
+    """What the task's metrics are made of: sums that may be added up over batches."""
     first = task.objectives[0]
-    right = outputs[first.output].argmax(axis=-1) == targets[first.target]
-    return {"loss": sum(terms), "correct": right.sum()}
+    logits, labels = outputs[first.output], targets[first.target]
+    found = logits.argmax(axis=-1)
+    sums = {"correct": (found == labels).sum(), "counted": (labels >= 0).sum()}
+    if "mean_iou" in task.metrics:
+        classes = jnp.arange(logits.shape[-1])
+        predicted = (found[..., None] == classes).reshape(-1, len(classes))  # (labels, K)
+        true = (labels[..., None] == classes).reshape(-1, len(classes))
+        sums["intersection"] = (predicted & true).sum(axis=0)
+        sums["union"] = (predicted | true).sum(axis=0)
+    if "left_early" in task.metrics:
+        early = outputs[task.objectives[1].output]
+        sums["left"] = (logits == early).all(axis=-1).sum()
+    return sums
+
+
+def count_decoded(
+    task: Task, outputs: Mapping[str, Array], targets: Mapping[str, Array], tokens: Array
+) -> dict[str, Array]:
+    """The digits in sequences, and how many of them are in their place in decoded tokens."""
+    first = task.objectives[0]
+    wanted = targets[first.target]
+    end = outputs[first.output].shape[-1] - 1  # the last class is the end of a sequence
+    digits = (wanted >= 0) & (wanted < end)
+    return {"digits": digits.sum(), "decoded": (digits & (tokens == wanted)).sum()}
 
 
 class Trainer:
@@ -88,8 +120,13 @@ class Trainer:
 
         @jax.jit
         def evaluation_step(variables: Variables, inputs: Any, targets: Any) -> Any:
-            found = module.apply(variables, *inputs, train=False)
-            return total_loss(task, by_name(outputs, found), targets)
+            named = by_name(outputs, module.apply(variables, *inputs, train=False))
+            result = total_loss(task, named, targets)
+            if "decoded_accuracy" in task.metrics:
+                # Not told the last input, the tokens.
+                tokens, _ = module.apply(variables, *inputs[:-1], method="decode")
+                result |= count_decoded(task, named, targets, tokens)
+            return result
 
         self._train_step = train_step
         self._evaluation_step = evaluation_step

@@ -43,7 +43,10 @@ _NORM: Rules = {
 _TENSORS: dict[type, Rules] = {
     nn.Dense: _DENSE,
     nn.Conv: _CONV,
+    nn.ConvTranspose: _CONV,  # (height, width, out, in) with `transpose_kernel`
     nn.BatchNorm: _NORM,
+    nn.LayerNorm: _NORM,
+    nn.Embed: {("params", "embedding"): ("weight", (0, 1))},
 }
 
 
@@ -53,8 +56,18 @@ def _canonical_name(module: nn.Module) -> str:
     stem, _, index = name.rpartition("_")
     siblings = getattr(module.parent, stem, None) if stem and index.isdigit() else None
     if isinstance(siblings, (list, tuple)) and siblings[int(index)].name == name:
-        return f"{stem}.{index}"
+        return index if isinstance(module.parent, nn.Sequential) else f"{stem}.{index}"
     return name
+
+
+def _canonical_prefix(module: nn.Module, known: Mapping[Path, tuple[str, type]]) -> str:
+    """What a bound module's tensors have before their own names: "layer1.0.conv1."."""
+    if isinstance(module.parent, nn.Module):
+        return f"{_canonical_prefix(module.parent, known)}{_canonical_name(module)}."
+    if not module.path:
+        return ""
+    # The body of a lifted loop: its own parent is out of sight, but was called before it.
+    return f"{known[module.path[:-1]][0]}{module.path[-1]}."
 
 
 def layout(module: nn.Module, *inputs: jax.Array) -> dict[str, Slot]:
@@ -65,24 +78,28 @@ def layout(module: nn.Module, *inputs: jax.Array) -> dict[str, Slot]:
     Raises:
         WeightsError: a layer with variables is of a type that has no rule here.
     """
-    layers: dict[Path, tuple[str, type]] = {(): ("", type(module))}
+    layers: dict[Path, tuple[str, type]] = {}
 
     def note(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
         bound = context.module
-        if bound.path:
-            parent = layers.get(bound.path[:-1], ("", object))[0]
-            layers[bound.path] = (f"{parent}{_canonical_name(bound)}.", type(bound))
+        if isinstance(bound, nn.ConvTranspose) and not bound.transpose_kernel:
+            raise WeightsError(
+                f"{'/'.join(bound.path)} must have transpose_kernel=True: without it Flax flips "
+                "the kernel, and no order of the axes makes it PyTorch's"
+            )
+        layers[bound.path] = (_canonical_prefix(bound, layers), type(bound))
         return call(*args, **kwargs)
 
     with nn.intercept_methods(note):
         shapes = jax.eval_shape(module.init, jax.random.key(0), *inputs)
     slots = {}
     for collection, path, leaf in _leaves(shapes):
-        prefix, layer = layers[path]
+        prefix, layer = layers.get(path, ("", nn.Module))
         if (collection, leaf) not in _TENSORS.get(layer, {}):
+            known = ", ".join(kind.__name__ for kind in _TENSORS)
             raise WeightsError(
                 f"no rule turns {collection}/{'/'.join(path)}/{leaf} of a {layer.__name__} into a "
-                "canonical tensor; known layers are Dense, Conv and BatchNorm"
+                f"canonical tensor; known layers are {known}"
             )
         name, axes = _TENSORS[layer][collection, leaf]
         slots[prefix + name] = Slot((collection, *path, leaf), axes)

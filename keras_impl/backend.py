@@ -21,6 +21,7 @@ from shared.interface import (
     TensorInfo,
     by_name,
     check_build,
+    check_decodes,
     check_inputs,
     construct,
 )
@@ -144,6 +145,18 @@ class KerasModel:
                 np.array(ops.convert_to_numpy(confidence)),
             )
 
+    def decode(self, inputs: Arrays) -> tuple[np.ndarray, np.ndarray]:
+        """Tokens, and the attention with which they were written."""
+        network = check_decodes(self.network, self.native)
+        checked = check_inputs(network, inputs, self.dtype)
+        with self.computing():
+            wrapper = InferenceModel(self.native)
+            tokens, attention = wrapper.decode(*map(ops.convert_to_tensor, checked))
+            return (
+                ops.convert_to_numpy(tokens).astype(np.int32),
+                np.array(ops.convert_to_numpy(attention)),
+            )
+
     def trainer(self, task: Task, settings: Settings, seed: int) -> SharedTrainer:
         """An optimizer at work on this model."""
         return KerasTrainer(self, task, settings, seed)
@@ -229,7 +242,7 @@ class KerasBackend:
             native = construct("keras_impl", network)
             # Keras makes a layer's variables when it first sees an input.
             zeros = tuple(
-                ops.zeros((1, *tensor.shape), dtype if tensor.dtype == "float" else "int32")
+                ops.zeros((1, *tensor.shape), dtype if tensor.dtype == "float" else tensor.dtype)
                 for tensor in network.inputs.values()
             )
             native(zeros[0] if len(zeros) == 1 else zeros)

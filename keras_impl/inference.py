@@ -26,12 +26,17 @@ class InferenceModel(keras.Model):
         return keras.tree.map_structure(ops.stop_gradient, outputs)
 
     def predict(self, x: Any, return_confidence: bool = False) -> Any:
-        """Classes (B,), or with `return_confidence` also their probabilities (B,)."""
+        """Classes (B,), with `return_confidence` also their probabilities; (B, H, W) for pixels."""
         outputs = self(x)
         logits = outputs[0] if isinstance(outputs, tuple) else outputs  # (B, K): the class head
         probabilities = ops.softmax(logits, axis=-1)
         classes, confidence = ops.argmax(probabilities, axis=-1), ops.max(probabilities, axis=-1)
         return (classes, confidence) if return_confidence else classes
+
+    def decode(self, *inputs: KerasTensor) -> Any:
+        """What `base_model.decode` gives for the same inputs in evaluation mode."""
+        outputs = self.base_model.decode(*inputs)
+        return keras.tree.map_structure(ops.stop_gradient, outputs)
 
     def predict_batch(
         self, batches: Iterable[tuple[Any, KerasTensor]]

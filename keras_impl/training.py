@@ -27,21 +27,90 @@ def make_optimizer(settings: Settings) -> keras.optimizers.Optimizer:
 def total_loss(
     task: Task, outputs: Mapping[str, KerasTensor], targets: Mapping[str, KerasTensor]
 ) -> dict[str, KerasTensor]:
-    """The sum of the objectives' batch means, and how many examples the first one gets right."""
+    """The sum of the objectives' means, and what the task's metrics are counted from."""
     terms: list[Any] = []
     for objective in task.objectives:
         output, target = outputs[objective.output], targets[objective.target]
         if objective.loss == "cross_entropy":
-            term = ops.mean(
-                keras.losses.sparse_categorical_crossentropy(target, output, from_logits=True)
-            )
+            labels, counts = ops.maximum(target, 0), ops.cast(target >= 0, output.dtype)
+            losses = keras.losses.sparse_categorical_crossentropy(labels, output, from_logits=True)
+            term = ops.sum(losses * counts) / ops.maximum(ops.sum(counts), 1)
         else:
             term = ops.mean(ops.square(output - target))
         terms.append(objective.weight * term)
+    return {"loss": sum(terms), **count(task, outputs, targets)}
+
+
+def number(truths: KerasTensor, axis: int | None = None) -> KerasTensor:
+    """How many of them are true."""
+    return ops.sum(ops.cast(truths, "int32"), axis=axis)
+
+
+def count(
+    task: Task, outputs: Mapping[str, KerasTensor], targets: Mapping[str, KerasTensor]
+) -> dict[str, KerasTensor]:
+    """What the task's metrics are made of: sums that may be added up over batches."""
     first = task.objectives[0]
-    classes = ops.argmax(outputs[first.output], axis=-1)
-    right = ops.equal(classes, ops.cast(targets[first.target], classes.dtype))
-    return {"loss": sum(terms), "correct": ops.sum(ops.cast(right, "int32"))}
+    logits, labels = outputs[first.output], targets[first.target]
+    found = ops.cast(ops.argmax(logits, axis=-1), labels.dtype)
+    sums = {"correct": number(found == labels), "counted": number(labels >= 0)}
+    if "mean_iou" in task.metrics:
+        size = logits.shape[-1]
+        classes = ops.arange(size, dtype=labels.dtype)
+        predicted = ops.reshape(found[..., None] == classes, (-1, size))  # (labels, K)
+        true = ops.reshape(labels[..., None] == classes, (-1, size))
+        sums["intersection"] = number(ops.logical_and(predicted, true), axis=0)
+        sums["union"] = number(ops.logical_or(predicted, true), axis=0)
+    if "left_early" in task.metrics:
+        early = outputs[task.objectives[1].output]
+        sums["left"] = number(ops.all(logits == early, axis=-1))
+    return sums
+
+
+def count_decoded(
+    task: Task,
+    outputs: Mapping[str, KerasTensor],
+    targets: Mapping[str, KerasTensor],
+    tokens: KerasTensor,
+) -> dict[str, KerasTensor]:
+    """The digits in sequences, and how many of them are in their place in decoded tokens."""
+    first = task.objectives[0]
+    wanted = targets[first.target]
+    end = outputs[first.output].shape[-1] - 1  # the last class is the end of a sequence
+    digits = ops.logical_and(wanted >= 0, wanted < end)
+    return {"digits": number(digits), "decoded": number(ops.logical_and(digits, tokens == wanted))}
+
+
+class Measured(keras.Model):
+    """A model with its task: inputs and targets in, the loss and the metrics' sums out."""
+
+    def __init__(self, model: keras.Model, outputs: list[str], task: Task) -> None:
+        super().__init__()
+        self.model = model
+        self.outputs_in_order = outputs
+        self.task = task
+
+    def call(self, batch: tuple[Any, Any], training: bool | None = None) -> dict[str, KerasTensor]:
+        """The loss and the sums for (inputs, targets)."""
+        inputs, targets = batch
+        found = by_name(self.outputs_in_order, self.model(inputs, training=training))
+        result = total_loss(self.task, found, targets)
+        if "decoded_accuracy" in self.task.metrics and not training:
+            tokens, _ = self.model.decode(*inputs[:-1])  # not told the last input, the tokens
+            result |= count_decoded(self.task, found, targets, tokens)
+        return result
+
+    def compute_loss(
+        self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None, training: bool = True
+    ) -> KerasTensor:
+        """The loss is among the outputs already."""
+        del x, y, sample_weight, training
+        return y_pred["loss"]
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """So is everything that is reported."""
+        del x, y, sample_weight
+        return y_pred
 
 
 class Trainer:
@@ -52,6 +121,7 @@ class Trainer:
     ) -> None:
         import tensorflow as tf
 
+        measured = Measured(model, outputs, task)
         optimizer = make_optimizer(settings)
         # Made here: a tf.function may not make variables on a later call.
         optimizer.build(model.trainable_variables)
@@ -60,8 +130,7 @@ class Trainer:
         @tf.function(reduce_retracing=True, autograph=False)
         def train_step(inputs: Any, targets: Mapping[str, KerasTensor]) -> dict[str, KerasTensor]:
             with tf.GradientTape() as tape:
-                found = by_name(outputs, model(inputs, training=True))
-                result = total_loss(task, found, targets)
+                result = measured((inputs, targets), training=True)
             gradients = tape.gradient(result["loss"], model.trainable_variables)
             optimizer.apply(gradients, model.trainable_variables)
             return result
@@ -70,7 +139,7 @@ class Trainer:
         def evaluation_step(
             inputs: Any, targets: Mapping[str, KerasTensor]
         ) -> dict[str, KerasTensor]:
-            return total_loss(task, by_name(outputs, model(inputs, training=False)), targets)
+            return measured((inputs, targets), training=False)
 
         self.optimizer = optimizer
         self._train_step = train_step
@@ -95,43 +164,13 @@ class CompiledTrainer:
     def __init__(
         self, model: keras.Model, outputs: list[str], task: Task, settings: Settings
     ) -> None:
-        by_output = {objective.output: objective for objective in task.objectives}
-        self.model = model
-        self.objectives = [by_output[name] for name in outputs]
-        losses = [
-            keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-            if objective.loss == "cross_entropy"
-            else keras.losses.MeanSquaredError()
-            for objective in self.objectives
-        ]
-        correct = keras.metrics.MeanMetricWrapper(
-            keras.metrics.sparse_categorical_accuracy, name="correct"
-        )
-        first = task.objectives[0]
-        metrics = [[correct] if o is first else [] for o in self.objectives]
-        weights = [objective.weight for objective in self.objectives]
-        single = len(outputs) == 1
-        model.compile(
-            make_optimizer(settings),
-            loss=losses[0] if single else losses,
-            loss_weights=None if single else weights,
-            metrics=metrics[0] if single else metrics,
-        )
+        self.measured = Measured(model, outputs, task)
+        self.measured.compile(make_optimizer(settings))
 
     def train_step(self, inputs: Any, targets: Mapping[str, KerasTensor]) -> Mapping[str, Any]:
         """One optimizer step."""
-        return self._step(self.model.train_on_batch, inputs, targets)
+        return self.measured.train_on_batch((inputs, targets), return_dict=True)
 
     def evaluation_step(self, inputs: Any, targets: Mapping[str, KerasTensor]) -> Mapping[str, Any]:
         """The same figures in evaluation mode."""
-        return self._step(self.model.test_on_batch, inputs, targets)
-
-    def _step(
-        self, on_batch: Any, inputs: Any, targets: Mapping[str, KerasTensor]
-    ) -> Mapping[str, Any]:
-        self.model.reset_metrics()  # Keras's figures are means since the last reset
-        ordered = tuple(targets[objective.target] for objective in self.objectives)
-        logs = on_batch(inputs, ordered[0] if len(ordered) == 1 else ordered, return_dict=True)
-        accuracy = next(value for name, value in logs.items() if name.endswith("correct"))
-        count = len(ordered[0])
-        return {"loss": logs["loss"], "correct": round(float(accuracy) * count)}
+        return self.measured.test_on_batch((inputs, targets), return_dict=True)

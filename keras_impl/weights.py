@@ -38,7 +38,10 @@ _NORM: Rules = {
 _TENSORS: dict[type, Rules] = {
     layers.Dense: _DENSE,
     layers.Conv2D: _CONV,
+    layers.Conv2DTranspose: _CONV,  # (height, width, out, in)
     layers.BatchNormalization: _NORM,
+    layers.LayerNormalization: _NORM,
+    layers.Embedding: {"embeddings": ("weight", (0, 1))},
 }
 
 
@@ -59,6 +62,8 @@ def walk(layer: layers.Layer, prefix: str = "") -> Iterator[tuple[str, layers.La
                 members = enumerate(value)
                 children += [(f"{name}.{i}", v) for i, v in members if isinstance(v, layers.Layer)]
     for name, child in children:
+        if isinstance(child, layers.RNN):  # the loop around a cell: PyTorch's is Python's `for`
+            child = child.cell
         yield f"{prefix}{name}.", child
         yield from walk(child, f"{prefix}{name}.")
 
@@ -80,8 +85,8 @@ def layout(model: keras.Model) -> dict[str, Slot]:
     left = [v.path for v in model.weights if id(v) not in reached]
     if left:
         raise WeightsError(
-            f"no rule turns {', '.join(left)} into canonical tensors; known layers are Dense, "
-            "Conv2D and BatchNormalization"
+            f"no rule turns {', '.join(left)} into canonical tensors; known layers are "
+            f"{', '.join(kind.__name__ for kind in _TENSORS)}"
         )
     return slots
 

@@ -11,6 +11,7 @@ import platform
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from shared import mnist, registry, tasks, training
 from shared.errors import ConfigurationError, TriptychError
 from shared.parity import arrays
 from shared.parity.ladder import TOLERANCES
-from shared.specs import Settings, Spec, find
+from shared.specs import METRICS, Settings, Spec, find
 from shared.workers import Worker
 
 FIRST_IMAGES = 64
@@ -203,6 +204,10 @@ def _row(run: Run, reference: dict[str, np.ndarray], startup: float | None) -> R
     )
 
 
+def _score(metric: str, row: Row) -> str:
+    return f"{row.history.epochs[-1].test_scores[metric]:.2f} %"
+
+
 def show(comparison: Comparison, console: Console) -> None:
     """Print the comparison as one table, a column a backend."""
     request, rows = comparison.request, comparison.rows
@@ -236,7 +241,8 @@ def show(comparison: Comparison, console: Console) -> None:
     )
     line("final training loss", lambda row: f"{row.history.epochs[-1].loss:.4f}")
     line("test loss", lambda row: f"{row.history.epochs[-1].test_loss:.4f}")
-    line("test accuracy", lambda row: f"{row.history.epochs[-1].test_accuracy:.2f} %")
+    for metric in next(iter(rows.values())).history.epochs[-1].test_scores if rows else ():
+        line(METRICS[metric], partial(_score, metric))
     line("training, images/s, steady", lambda row: f"{row.history.images_per_second:,.0f}")
     line("first step (compile)", lambda row: f"{row.history.first_step_seconds:.2f} s")
     line("start-up (process, import)", lambda row: f"{row.startup_seconds or 0:.2f} s")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -39,9 +39,11 @@ class TensorInfo:
 class Trainer(Protocol):
     """An optimizer at work on one model. Batches hold inputs and targets by name.
 
-    Both steps give `loss` (a mean over the batch) and `correct` (how many of the batch the first
-    objective's output classifies rightly): scalars of the framework, perhaps not computed yet;
-    `float()` waits for them.
+    Both steps give `loss` (a mean over the batch), `counted` (how many of the first objective's
+    labels count) and `correct` (how many of those are the largest logit), and what the task's
+    metrics are made of besides: `intersection` and `union` (K,) for "mean_iou", `left` for
+    "left_early". An evaluation step adds `digits` and `decoded` for "decoded_accuracy". They are
+    scalars or arrays of the framework, perhaps not computed yet; `np.asarray` waits for them.
     """
 
     def train_step(self, batch: Arrays) -> Mapping[str, Any]:
@@ -82,7 +84,19 @@ class Model(Protocol):
         """
 
     def predict(self, inputs: Arrays) -> tuple[np.ndarray, np.ndarray]:
-        """Classes int32 (B,) and their probabilities (B,), through the panel's InferenceModel."""
+        """Classes int32 and their probabilities, through the panel's InferenceModel.
+
+        Both are (B,), or (B, H, W) for a network that has classes at every pixel.
+        """
+
+    def decode(self, inputs: Arrays) -> tuple[np.ndarray, np.ndarray]:
+        """What a network that writes sequences writes on its own: tokens int32 (B, T), attention.
+
+        The inputs are all but the last one, which is the tokens; the attention is (B, T, S).
+
+        Raises:
+            ConfigurationError: the network writes no sequences.
+        """
 
     def trainer(self, task: Task, settings: Settings, seed: int) -> Trainer:
         """An optimizer for this model; `seed` is for dropout."""
@@ -124,11 +138,23 @@ def check_build(dtype: str, device: str) -> None:
         raise ConfigurationError(f"device must be cpu or cuda, not {device!r}")
 
 
+def check_decodes(network: Network, native: Any) -> Network:
+    """The network as decoding sees it: without the tokens, its last input.
+
+    Raises:
+        ConfigurationError: its class has no method `decode`.
+    """
+    if not hasattr(native, "decode"):
+        raise ConfigurationError(f"{network.cls} writes no sequences: it has no method decode")
+    return replace(network, inputs=dict(list(network.inputs.items())[:-1]))
+
+
 def check_inputs(network: Network, inputs: Arrays, dtype: str) -> list[np.ndarray]:
     """The inputs in the network's order and dtype.
 
     Raises:
-        InputError: a name is missing or unknown, a shape or dtype does not fit, the batch is empty.
+        InputError: a name is missing or unknown; a shape, dtype or value does not fit; the batch is
+            empty.
     """
     if set(inputs) != set(network.inputs):
         raise InputError(
@@ -161,6 +187,16 @@ def _checked(name: str, array: np.ndarray, tensor: Tensor, dtype: str) -> np.nda
         ]
         shape = ", ".join(["batch", *sizes])
         raise InputError(f"input {name!r} must have shape ({shape}), not {array.shape}")
+    height_and_width = array.shape[1:3]
+    if any(side % tensor.divisor for side in height_and_width if "H" in tensor.axes):
+        raise InputError(
+            f"input {name!r} must have a height and width divisible by {tensor.divisor}, "
+            f"not {height_and_width[0]} x {height_and_width[1]}"
+        )
+    if tensor.dtype == "bool":
+        if array.dtype.kind != "b":
+            raise InputError(f"input {name!r} must be boolean, not {array.dtype}")
+        return array
     if tensor.dtype == "float":
         if array.dtype.kind != "f":
             raise InputError(
@@ -170,6 +206,11 @@ def _checked(name: str, array: np.ndarray, tensor: Tensor, dtype: str) -> np.nda
         return array.astype(dtype, copy=False)
     if array.dtype.kind not in "iu":
         raise InputError(f"input {name!r} must be integers, not {array.dtype}")
+    outside = array[(array < tensor.low) | (array > tensor.high)]
+    if outside.size:
+        raise InputError(
+            f"input {name!r} must be in [{tensor.low}, {tensor.high}], not {outside.flat[0]}"
+        )
     return array.astype(tensor.dtype, copy=False)
 
 
@@ -179,10 +220,17 @@ def by_name(names: Iterable[str], outputs: Any) -> dict[str, Any]:
 
 
 def construct(panel: str, network: Network) -> Any:
-    """Call the constructor of a network's class in a panel, nested networks first."""
+    """Call the constructor of a network's class in a panel, nested networks first.
+
+    Raises:
+        ConfigurationError: the constructor refuses an argument.
+    """
     module = importlib.import_module(f"{panel}.{network.file}")
     config = {
         key: construct(panel, value) if isinstance(value, Network) else value
         for key, value in network.config.items()
     }
-    return getattr(module, network.cls)(**config)
+    try:
+        return getattr(module, network.cls)(**config)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from error

@@ -1,4 +1,4 @@
-"""An architecture's file in the panels, side by side and aligned piece by piece.
+"""Architectures' files side by side, aligned piece by piece: one in its panels, or several in each.
 
 Read from the sources, so no framework is needed. A piece is the module's head (docstring and
 imports), a class header with its constructor, a method, or a function or constant of the module.
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import pairwise, zip_longest
+from pathlib import Path
 
 from rich.console import Console
 from rich.style import Style
@@ -22,7 +23,7 @@ from shared.specs import PANELS, choose
 
 NARROWEST = 60  # characters: below it the panels are shown one under another
 
-CONSTRUCTORS = ("__init__", "setup")
+CONSTRUCTORS = ("__init__", "__post_init__", "setup")
 
 # The terminal's own colours, and of them those that can be read on black as well as on white.
 _THEME = ANSISyntaxTheme(
@@ -41,21 +42,23 @@ _THEME = ANSISyntaxTheme(
 
 @dataclass(frozen=True)
 class Piece:
-    """Successive lines of a file, and what they are: a name that the panels share."""
+    """Successive lines of a file, what the columns call them, and what their own file does."""
 
     role: str
+    name: str
     lines: Sequence[Text]
 
 
-def show(file: str, backends: Sequence[str], console: Console) -> None:
-    """Print an architecture's file in some panels.
+def show(files: Sequence[str], backends: Sequence[str], console: Console) -> None:
+    """Print one architecture's file in some panels, or several architectures' in each of them.
 
-    One panel's is printed as it is: highlighted on a terminal, elsewhere the bare text, so that it
-    can be sent to a file. Several stand side by side where each gets `NARROWEST` characters, else
-    one under another, piece by piece.
+    One file of one panel is printed as it is: highlighted on a terminal, elsewhere the bare text,
+    so that it can be sent to a file. Otherwise the panels of one file are columns, or the files of
+    one panel, a panel after the other. Columns stand side by side where each gets `NARROWEST`
+    characters, else one under another, piece by piece.
 
     Args:
-        file: The file's name without its suffix, such as "mlp".
+        files: The files' names without their suffixes, such as "mlp"; at least one.
         backends: The panels, at least one.
         console: Where to print.
 
@@ -63,40 +66,81 @@ def show(file: str, backends: Sequence[str], console: Console) -> None:
         ConfigurationError: there is no backend of that name.
     """
     names = [choose("backend", name, PANELS) for name in dict.fromkeys(backends)]
-    paths = {name: mirror.source(name, file) for name in names}
-    texts = {name: path.read_text("utf-8") for name, path in paths.items()}
-    if len(names) > 1:
-        rows = align({name: pieces(text, name) for name, text in texts.items()})
-        titles = {name: f"{path.parent.name}/{path.name}" for name, path in paths.items()}
-        arrange = _side_by_side if console.width // len(names) >= NARROWEST else _stacked
-        _print(console, arrange(rows, titles, console))
-    elif console.is_terminal:
-        title = Text(str(paths[names[0]]), "bold")
-        _print(console, [title, Text(), *_folded(_highlight(texts[names[0]]), console.width)])
+    files = list(dict.fromkeys(files))
+    if len(files) > 1:
+        for i, name in enumerate(names):
+            if i:
+                console.print()
+            _show_files(files, name, console)
+    elif len(names) > 1:
+        _show_panels(files[0], names, console)
     else:
-        console.file.write(texts[names[0]])
+        _show_one(mirror.source(names[0], files[0]), console)
 
 
-def pieces(text: str, backend: str) -> list[Piece]:
+def _show_one(path: Path, console: Console) -> None:
+    text = path.read_text("utf-8")
+    if console.is_terminal:
+        title = Text(str(path), "bold")
+        _print(console, [title, Text(), *_folded(_highlight(text), console.width)])
+    else:
+        console.file.write(text)
+
+
+def _show_panels(file: str, names: Sequence[str], console: Console) -> None:
+    paths = {name: mirror.source(name, file) for name in names}
+    columns = {name: pieces(path.read_text("utf-8"), name) for name, path in paths.items()}
+    titles = {name: f"{name}: {_title(path)}" for name, path in paths.items()}
+    _print_columns(columns, titles, console)
+
+
+def _show_files(files: Sequence[str], name: str, console: Console) -> None:
+    paths = [mirror.source(name, file) for file in files]
+    columns = {
+        _title(path): pieces(path.read_text("utf-8"), name, number_classes=True) for path in paths
+    }
+    _print_columns(columns, {title: title for title in columns}, console)
+
+
+def _title(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"
+
+
+def _print_columns(
+    columns: Mapping[str, Sequence[Piece]], titles: Mapping[str, str], console: Console
+) -> None:
+    arrange = _side_by_side if console.width // len(columns) >= NARROWEST else _stacked
+    _print(console, arrange(align(columns), titles, console))
+
+
+def pieces(text: str, backend: str, *, number_classes: bool = False) -> list[Piece]:
     """Cut a file into pieces. Comments and blank lines go with what follows them.
 
     Args:
         text: The file.
         backend: Whose it is.
+        number_classes: Whether roles have a class's number in the file in place of its name, so
+            that they can be held against another architecture's.
 
     Returns:
         Pieces whose lines, highlighted, are all those of the file in their order.
     """
-    lines = _highlight(text)
+    lines, module = _highlight(text), ast.parse(text)
+    classes = [node.name for node in module.body if isinstance(node, ast.ClassDef)]
+    numbers = {name: f"class {i}" for i, name in enumerate(classes, 1)} if number_classes else {}
     starts = [(0, "")]
-    for role, node in _outline(ast.parse(text), backend):
+    for name, node in _outline(module, backend):
         start = min(n.lineno for n in (node, *getattr(node, "decorator_list", []))) - 1
         while start and lines[start - 1].plain.lstrip()[:1] in ("", "#"):
             start -= 1
-        if role != starts[-1][1]:  # a property and its setter have one name, and are one piece
-            starts.append((start, role))
-    ends = pairwise([*starts, (len(lines), "")])
-    return [Piece(role, lines[start:end]) for (start, role), (end, _) in ends if end > start]
+        if name != starts[-1][1]:  # a property and its setter have one name, and are one piece
+            starts.append((start, name))
+    found = []
+    for (start, name), (end, _) in pairwise([*starts, (len(lines), "")]):
+        owner, dot, method = name.partition(".")
+        if end > start:
+            found.append(Piece(numbers.get(owner, owner) + dot + method, name, lines[start:end]))
+    return found
 
 
 def _outline(module: ast.Module, backend: str) -> Iterator[tuple[str, ast.stmt]]:
@@ -183,7 +227,7 @@ def _draws(console: Console) -> bool:
 def _side_by_side(
     rows: Iterable[Mapping[str, Piece]], titles: Mapping[str, str], console: Console
 ) -> Iterator[Text]:
-    """The panels as columns; every row of pieces begins on one line."""
+    """The columns; every row of pieces begins on one line."""
     rule = Text.assemble((" │ " if _draws(console) else "   ", "dim"))
     width = (console.width - len(rule) * (len(titles) - 1)) // len(titles)
 
@@ -195,7 +239,7 @@ def _side_by_side(
         line.rstrip()
         return line
 
-    yield beside(Text(f"{name}: {title}", "bold") for name, title in titles.items())
+    yield beside(Text(title, "bold") for title in titles.values())
     yield beside(Text() for _ in titles)
     for row in rows:
         columns = [_folded(row[name].lines, width) if name in row else [] for name in titles]
@@ -206,10 +250,10 @@ def _side_by_side(
 def _stacked(
     rows: Iterable[Mapping[str, Piece]], titles: Mapping[str, str], console: Console
 ) -> Iterator[Text]:
-    """The panels' pieces one under another, each with a label."""
+    """The columns' pieces one under another, each with a label."""
     for row in rows:
         for name, piece in row.items():
-            label = f"{name}: {piece.role or titles[name]}"
+            label = f"{name}: {piece.name}" if piece.name else titles[name]
             if _draws(console):
                 yield Text(f"── {label} ".ljust(console.width, "─"), "bold cyan")
             else:

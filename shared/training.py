@@ -19,19 +19,19 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from shared import mnist
 from shared.errors import ConfigurationError, DivergedError
 from shared.interface import Model, Trainer
-from shared.specs import Settings, Task
+from shared.specs import METRICS, Settings, Task
 from shared.tasks import TaskData
 
-EVALUATION_BATCH = 500
 SECONDS_BETWEEN_REPORTS = 0.2
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """One pass over the training data. Accuracies are in percent.
+    """One pass over the training data. Accuracies and scores are in percent.
 
     `loss` and `train_accuracy` are means over the epoch's batches, each before its own step;
-    `test_loss` and `test_accuracy` are those of the network after the epoch.
+    `test_loss`, `test_accuracy` and `test_scores` are those of the network after the epoch.
+    `test_scores` has the task's metrics by name, the one that counts first.
     """
 
     loss: float
@@ -40,6 +40,7 @@ class Epoch:
     test_accuracy: float
     train_seconds: float
     evaluation_seconds: float
+    test_scores: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -121,11 +122,11 @@ def fit(
                 float(results[0]["loss"])  # wait for it: frameworks may compute in the background
                 history.first_step_seconds = time.perf_counter() - start
             if report and time.perf_counter() - reported > SECONDS_BETWEEN_REPORTS:
-                loss, accuracy = _mean(results[-50:], settings.batch_size)
+                loss, accuracy = _mean(results[-50:])
                 reported = time.perf_counter()
                 rate = len(results) * settings.batch_size / (reported - start)
                 report(Report(number, settings.epochs, len(results), steps, loss, accuracy, rate))
-        loss, accuracy = _mean(results, settings.batch_size)  # waits for the last step
+        loss, accuracy = _mean(results)  # waits for the last step
         trained = time.perf_counter()
         if not math.isfinite(loss):
             raise DivergedError(
@@ -134,13 +135,19 @@ def fit(
             )
         later_seconds += trained - start
         later_images += len(results) * settings.batch_size
-        test_loss, test_accuracy = evaluate(trainer, data.test)
+        test_loss, scores = evaluate(trainer, task, data.test)
         evaluated = time.perf_counter()
         epoch = Epoch(
-            loss, accuracy, test_loss, test_accuracy, trained - start, evaluated - trained
+            loss,
+            accuracy,
+            test_loss,
+            scores["accuracy"],
+            trained - start,
+            evaluated - trained,
+            scores,
         )
         history.epochs.append(epoch)
-        model.record_epoch(loss, accuracy, test_accuracy)
+        model.record_epoch(loss, accuracy, epoch.test_accuracy)
         if report:
             rate = len(results) * settings.batch_size / epoch.train_seconds
             report(Report(number, settings.epochs, steps, steps, loss, accuracy, rate, epoch))
@@ -162,23 +169,54 @@ def check_batch(settings: Settings, count: int) -> None:
         )
 
 
-def evaluate(trainer: Trainer, arrays: Mapping[str, np.ndarray]) -> tuple[float, float]:
-    """Mean loss, and accuracy in percent, over all examples."""
-    losses, correct, count = 0.0, 0, 0
-    for batch in mnist.batches(arrays, EVALUATION_BATCH):
-        size = len(next(iter(batch.values())))
-        result = trainer.evaluation_step(batch)
-        losses += float(result["loss"]) * size
-        correct += int(result["correct"])
-        count += size
-    return losses / count, 100.0 * correct / count
+def evaluate(
+    trainer: Trainer, task: Task, arrays: Mapping[str, np.ndarray]
+) -> tuple[float, dict[str, float]]:
+    """Mean loss over all labels that count, and the task's metrics, the score first."""
+    losses = 0.0
+    sums: dict[str, Any] = {}
+    for batch in mnist.batches(arrays, task.evaluation_batch):
+        result = {name: np.asarray(value) for name, value in trainer.evaluation_step(batch).items()}
+        loss = float(result.pop("loss"))
+        losses += loss * int(result["counted"])
+        for name, value in result.items():
+            sums[name] = sums.get(name, 0) + value.astype(np.int64)
+    examples = len(next(iter(arrays.values())))
+    return losses / int(sums["counted"]), scores(task, sums, examples)
 
 
-def _mean(results: list[Mapping[str, Any]], batch_size: int) -> tuple[float, float]:
+def scores(task: Task, sums: Mapping[str, Any], examples: int) -> dict[str, float]:
+    """The task's metrics in percent, the score first, and the accuracy in any case.
+
+    Args:
+        task: Names the metrics.
+        sums: What an evaluation's steps gave, added up: see `shared.interface.Trainer`.
+        examples: How many were evaluated.
+    """
+    found = {}
+    for metric in dict.fromkeys([*task.metrics, "accuracy"]):
+        if metric == "accuracy":
+            share = sums["correct"] / sums["counted"]
+        elif metric == "mean_iou":  # over the classes that are there, or were thought to be
+            there = sums["union"] > 0
+            share = (sums["intersection"][there] / sums["union"][there]).mean()
+        elif metric == "decoded_accuracy":
+            share = sums["decoded"] / sums["digits"]
+        elif metric == "left_early":
+            share = sums["left"] / examples
+        else:
+            raise ConfigurationError(
+                f"there is no metric {metric!r}; there are {', '.join(METRICS)}"
+            )
+        found[metric] = 100.0 * float(share)
+    return found
+
+
+def _mean(results: list[Mapping[str, Any]]) -> tuple[float, float]:
     """Mean loss, and accuracy in percent, of full batches."""
     loss = sum(float(result["loss"]) for result in results) / len(results)
     correct = sum(int(result["correct"]) for result in results)
-    return loss, 100.0 * correct / (len(results) * batch_size)
+    return loss, 100.0 * correct / sum(int(result["counted"]) for result in results)
 
 
 @contextmanager
@@ -206,17 +244,23 @@ def progress(label: str, console: Console) -> Iterator[Callable[[Report], None]]
                 completed=(report.epoch - 1) * report.steps + report.step,
                 figures=f"loss {report.loss:.4f}, accuracy {report.accuracy:.1f} %, "
                 f"{report.images_per_second:,.0f} images/s"
-                + (f", test {tested.test_accuracy:.2f} %" if tested else ""),
+                + (f", {_score(tested)}" if tested else ""),
             )
 
         yield show
+
+
+def _score(epoch: Epoch) -> str:
+    """The score as progress shows it."""
+    metric, value = next(iter(epoch.test_scores.items()))
+    return f"{METRICS[metric]} {value:.2f} %"
 
 
 def _print_epoch(label: str, report: Report, console: Console) -> None:
     if report.finished:
         console.print(
             f"{label} epoch {report.epoch}/{report.epochs}: loss {report.loss:.4f}, "
-            f"accuracy {report.accuracy:.2f} %, test {report.finished.test_accuracy:.2f} %, "
+            f"accuracy {report.accuracy:.2f} %, {_score(report.finished)}, "
             f"{report.images_per_second:,.0f} images/s",
             soft_wrap=True,
             highlight=False,

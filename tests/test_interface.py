@@ -17,7 +17,19 @@ from shared.errors import (
 )
 from shared.interface import TensorInfo
 from shared.parity.arrays import difference, sample_inputs, sample_weights
-from shared.specs import DIGITS, DIGITS_AND_SLANT, SPECS, Case, Network, Objective, Settings, Task
+from shared.specs import (
+    DIGITS,
+    DIGITS_AND_SLANT,
+    EARLY_EXIT,
+    SEGMENTATION,
+    SPECS,
+    TRANSCRIPTION,
+    Case,
+    Network,
+    Objective,
+    Settings,
+    Task,
+)
 from shared.workers import Worker
 from tests.conftest import FLAVOURS, close, sentence
 
@@ -28,6 +40,11 @@ BRANCHING = SPECS["branching_net"].more_cases[0].network  # 9x14 image, 3 classe
 CHANNELS = SPECS["basic_net"].more_cases[0].network  # 6x5 image with 3 channels, 7 classes
 MIMO = SPECS["mimo_net"].more_cases[0].network  # 4x196 image, 3 metadata, 4 classes
 BLOCK = SPECS["simple_resnet"].cases[-1].network  # 7x10 image with 3 channels, batch norm
+UNET = SPECS["unet"].more_cases[0].network  # 8x12 canvas, a class at every pixel
+SEQ2SEQ = SPECS["seq2seq"].more_cases[0].network  # 12 columns, 4 tokens, masks
+STAYS, _, LEAVES = (case.network for case in SPECS["early_exit_net"].more_cases)
+
+VARIED = {"UNet": 4, "Seq2Seq": 6}  # weights with which these give several classes
 
 
 # --- what runs in the workers -----------------------------------------------------------------
@@ -36,7 +53,7 @@ BLOCK = SPECS["simple_resnet"].cases[-1].network  # 7x10 image with 3 channels, 
 def build(backend: str, network: Network, dtype: str = "float32", seed: int = 0) -> Any:
     """A model with weights of which none is a default."""
     model = registry.load(backend).build(network, dtype=dtype, seed=seed)
-    model.load_weights(sample_weights(model.table(), dtype, 5))
+    model.load_weights(sample_weights(model.table(), dtype, VARIED.get(network.cls, 5)))
     return model
 
 
@@ -192,9 +209,28 @@ def evaluate(backend: str, network: Network, task: Task) -> dict[str, Any]:
         "before": before,
         "after": model.weights(),
         "losses": [float(result["loss"]), float(again["loss"])],
-        "correct": [int(result["correct"]), int(again["correct"])],
+        "sums": {name: np.asarray(value) for name, value in result.items()},
         "outputs": model({name: given[name] for name in network.inputs}),
     }
+
+
+def decode(backend: str, network: Network, number: int) -> Arrays:
+    """What a network writes on its own, and what it gives when it is told that."""
+    model = build(backend, network)
+    given = {n: a for n, a in batch(network, TRANSCRIPTION, number).items() if n in network.inputs}
+    tokens, attention = model.decode({n: given[n] for n in list(network.inputs)[:-1]})
+    start = network.config["num_classes"] + 1
+    told = np.concatenate([np.full_like(tokens[:, :1], start), tokens[:, :-1]], axis=1)
+    return {
+        "tokens": tokens,
+        "attention": attention,
+        "told": told,
+        **{f"told_{n}": a for n, a in model({**given, "tokens": told}).items()},
+    }
+
+
+def no_decode(backend: str) -> None:
+    build(backend, MIMO).decode({})
 
 
 def dropout_losses(backend: str, seed: int) -> list[float]:
@@ -210,8 +246,10 @@ def batch(network: Network, task: Task, number: int, size: int = 8) -> Arrays:
     found = sample_inputs(network, size, "float32", seed=number)
     for objective in task.objectives:
         shape = network.outputs[objective.output].shape
-        if objective.loss == "cross_entropy":
-            found[objective.target] = rng.integers(0, shape[0], size).astype(np.int32)
+        if objective.loss == "cross_entropy":  # some labels of pixels and tokens do not count
+            lowest = 0 if len(shape) == 1 else -1
+            labels = rng.integers(lowest, shape[-1], (size, *shape[:-1]))
+            found[objective.target] = labels.astype(np.int32)
         else:
             found[objective.target] = rng.normal(size=(size, *shape)).astype(np.float32)
     return found
@@ -429,6 +467,38 @@ def test_predict_is_the_softmax_of_the_outputs(
     assert close(confidence, shares.max(axis=1), 1e-12 if dtype == "float64" else 1e-5)
 
 
+def test_decoding_writes_the_likeliest_tokens_one_by_one(worker: Worker) -> None:
+    """Told what it wrote, a network says the same: greedy steps are those of one forward pass."""
+    written = set()
+    for number in range(4):
+        found = worker.call(decode, worker.backend, SEQ2SEQ, number)
+        tokens, end = found["tokens"], 3
+        assert tokens.shape == (8, 4)
+        assert tokens.dtype == np.int32
+        likeliest = found["told_logits"].argmax(axis=-1)
+        ended = np.cumsum(found["told"] == end, axis=1) > 0
+        assert tokens.tolist() == np.where(ended, end, likeliest).tolist()
+        assert close(found["attention"], found["told_attention"], 1e-5)
+        assert close(found["attention"].sum(axis=-1), np.ones((8, 4)), 1e-5)
+        written |= {*tokens.flatten().tolist()}
+    assert len(written) > 1
+
+
+def test_networks_that_write_no_sequences_say_so(worker: Worker) -> None:
+    said = sentence(worker, ConfigurationError, no_decode, worker.backend)
+    assert said == "MIMONet writes no sequences: it has no method decode"
+
+
+def test_predict_gives_a_class_for_every_pixel(worker: Worker) -> None:
+    inputs = sample_inputs(UNET, 2, "float32")
+    found, classes, confidence = worker.call(predict, worker.backend, UNET, inputs, "float32")
+    logits = found["logits"].astype(np.float64)
+    assert classes.tolist() == logits.argmax(axis=-1).tolist()
+    assert len(set(classes.flatten().tolist())) > 1
+    shares = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+    assert close(confidence, shares.max(axis=-1), 1e-5)
+
+
 # --- weights ----------------------------------------------------------------------------------
 
 
@@ -485,6 +555,9 @@ WEIGHTED = Task(
 TRAINED = [
     pytest.param(BRANCHING, DIGITS, id="branching_net"),
     pytest.param(MIMO, WEIGHTED, id="mimo_net"),
+    pytest.param(UNET, SEGMENTATION, id="unet"),
+    pytest.param(SEQ2SEQ, TRANSCRIPTION, id="seq2seq"),
+    pytest.param(STAYS, EARLY_EXIT, id="early_exit_net"),
 ]
 
 
@@ -584,14 +657,46 @@ def test_evaluation_changes_nothing(worker: Worker, network: Network, task: Task
         output = found["outputs"][objective.output].astype(np.float64)
         target = given[objective.target]
         if objective.loss == "cross_entropy":
-            log_shares = output - np.log(np.exp(output).sum(axis=1, keepdims=True))
-            loss -= objective.weight * log_shares[np.arange(8), target].mean()
+            log_shares = output - np.log(np.exp(output).sum(axis=-1, keepdims=True))
+            counts = target >= 0
+            chosen = np.take_along_axis(log_shares, np.maximum(target, 0)[..., None], -1)[..., 0]
+            loss -= objective.weight * chosen[counts].mean()
         else:
             loss += objective.weight * ((output - target) ** 2).mean()
     np.testing.assert_allclose(found["losses"][0], loss, rtol=1e-5)
     first = task.objectives[0]
-    right = found["outputs"][first.output].argmax(axis=1) == given[first.target]
-    assert found["correct"] == [right.sum()] * 2
+    labels = given[first.target]
+    guesses = found["outputs"][first.output].argmax(axis=-1)
+    assert found["sums"]["correct"] == (guesses == labels).sum()
+    assert found["sums"]["counted"] == (labels >= 0).sum()
+
+
+def test_mean_iou_is_counted_by_class(worker: Worker) -> None:
+    found = worker.call(evaluate, worker.backend, UNET, SEGMENTATION)
+    guesses = found["outputs"]["logits"].argmax(axis=-1)
+    labels = batch(UNET, SEGMENTATION, 0)["mask"]
+    assert (labels == -1).any()
+    for k in range(3):
+        both, either = (guesses == k) & (labels == k), (guesses == k) | (labels == k)
+        assert found["sums"]["intersection"][k] == both.sum()
+        assert found["sums"]["union"][k] == either.sum()
+    assert found["sums"]["intersection"].sum() == found["sums"]["correct"]
+
+
+def test_those_that_left_early_are_counted(worker: Worker) -> None:
+    for network, left in ((LEAVES, 8), (STAYS, 0)):
+        found = worker.call(evaluate, worker.backend, network, EARLY_EXIT)
+        assert found["sums"]["left"] == left
+
+
+def test_decoded_digits_are_counted(worker: Worker) -> None:
+    found = worker.call(evaluate, worker.backend, SEQ2SEQ, TRANSCRIPTION)
+    labels = batch(SEQ2SEQ, TRANSCRIPTION, 0)["following"]
+    digits = (labels >= 0) & (labels < 3)  # the end of a sequence is no digit
+    tokens = worker.call(decode, worker.backend, SEQ2SEQ, 0)["tokens"]
+    assert found["sums"]["digits"] == digits.sum()
+    assert found["sums"]["decoded"] == (digits & (tokens == labels)).sum()
+    assert 0 < found["sums"]["decoded"] < digits.sum()
 
 
 def test_dropout_is_a_function_of_the_trainers_seed(worker: Worker) -> None:

@@ -4,6 +4,7 @@ import io
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -31,11 +32,13 @@ def solid(text: str | Iterable[str]) -> str:
     return "".join("".join(text).split())
 
 
-def printed(file: str, backends: Sequence[str], width: int, *, terminal: bool = False) -> str:
+def printed(
+    files: str | Sequence[str], backends: Sequence[str], width: int, *, terminal: bool = False
+) -> str:
     stream = io.StringIO()
     environment = {"TERM": "xterm"}  # not the tests' own, which may forbid colours or force them
     show(
-        file,
+        [files] if isinstance(files, str) else files,
         backends,
         Console(width=width, file=stream, force_terminal=terminal, _environ=environment),
     )
@@ -43,7 +46,10 @@ def printed(file: str, backends: Sequence[str], width: int, *, terminal: bool = 
 
 
 def columns(output: str, width: int, names: Sequence[str]) -> dict[str, list[str]]:
-    """The columns of a plain output without their titles; the gaps between them are empty."""
+    """The columns of a plain output without their titles; the gaps between them are empty.
+
+    The names are those of panels, or titles.
+    """
     each = (width - GAP * (len(names) - 1)) // len(names)
     found: dict[str, list[str]] = {}
     lines = output.splitlines()
@@ -52,7 +58,7 @@ def columns(output: str, width: int, names: Sequence[str]) -> dict[str, list[str
         start = i * (each + GAP)
         column = [line[start : start + each].rstrip() for line in lines]
         assert not "".join(line[start + each : start + each + GAP] for line in lines).strip()
-        assert column[0].startswith(f"{name}: {PANELS[name]}/")
+        assert column[0].startswith(f"{name}: {PANELS[name]}/" if name in PANELS else name)
         assert column[1] == ""
         found[name] = column[2:]
     return found
@@ -63,11 +69,27 @@ def stacked(output: str) -> list[tuple[str, str, list[str]]]:
     sections: list[tuple[str, str, list[str]]] = []
     for line in output.splitlines():
         if line.startswith("-- "):
-            name, label = line.removeprefix("-- ").split(": ")
+            name, _, label = line.removeprefix("-- ").partition(": ")
             sections.append((name, label, []))
         else:
             sections[-1][2].append(line)
     return sections
+
+
+def panels(output: str) -> dict[str, str]:
+    """What several files' output has for each panel, in their order."""
+    found: dict[str, str] = {}
+    for line in output.splitlines():
+        place = line.removeprefix("-- ")
+        name = next((name for name in ALL if place.startswith(f"{PANELS[name]}/")), "")
+        if name and name not in found:
+            found[name] = ""
+        found[[*found][-1]] += line + "\n"
+    return found
+
+
+def titles(files: Sequence[str], backend: str) -> list[str]:
+    return [f"{PANELS[backend]}/{file}.py" for file in files]
 
 
 def starts(column: Sequence[str], cut: Sequence[Piece]) -> dict[str, int]:
@@ -140,6 +162,9 @@ class Net:
     size: int
 
     # About the constructor.
+    def __post_init__(self):
+        pass
+
     def setup(self):
         pass
 
@@ -166,7 +191,7 @@ class Net:
     assert cut[""] == ['"""A module."""', "", "import a"]
     assert cut["LIMIT"] == ["", "# About the constant.", "LIMIT: int = 3", '"What it is."']
     assert cut["Net"][:4] == ["", "", "# About the class.", "@decorated("]
-    assert cut["Net"][-1] == "        pass"
+    assert cut["Net"][-2:] == ["    def setup(self):", "        pass"]
     assert cut["Net.log"][:2] == ["", "    # About the property."]
     assert "    @log.setter" in cut["Net.log"]
     assert cut["Net.forward"][-1] == "# At the end."
@@ -179,11 +204,30 @@ def test_a_forward_method_is_one_only_in_its_own_panel() -> None:
     assert [p.role for p in pieces(text, "torch")] == ["Net", "Net.call", "Net.forward"]
 
 
+@pytest.mark.parametrize("backend", ALL)
+def test_numbered_classes_hide_their_names_from_the_roles_alone(backend: str) -> None:
+    text = text_of("residual", backend)
+    numbered = pieces(text, backend, number_classes=True)
+    named = pieces(text, backend)
+    assert [piece.role for piece in numbered if "BatchNorm" not in piece.role] == [
+        "",
+        "class 1",
+        "class 1.forward",
+        "class 1.get_config",
+        "make_stage",
+        "class 2",
+        "class 2.forward",
+        "class 2.get_config",
+    ]
+    assert [p.name for p in numbered] == [p.name for p in named] == [p.role for p in named]
+    assert [p.lines for p in numbered] == [p.lines for p in named]
+
+
 # Alignment
 
 
 def column_of(roles: str) -> list[Piece]:
-    return [Piece(role, [Text(role)]) for role in roles]
+    return [Piece(role, role, [Text(role)]) for role in roles]
 
 
 @pytest.mark.parametrize(
@@ -207,6 +251,18 @@ def test_columns_keep_their_order_where_the_orders_differ(given: tuple[str, ...]
     for name, roles in zip(ALL, given, strict=True):
         assert "".join(row[name].role for row in rows if name in row) == roles
     assert all(len({piece.role for piece in row.values()}) == 1 for row in rows)
+
+
+@pytest.mark.parametrize("backend", ALL)
+@pytest.mark.parametrize("count", [2, 3])
+def test_what_architectures_have_in_common_shares_a_row(backend: str, count: int) -> None:
+    cut = {file: pieces(text_of(file, backend), backend, number_classes=True) for file in FILES}
+    for files in permutations(FILES, count):
+        common = set.intersection(*({piece.role for piece in cut[file]} for file in files))
+        assert common >= {"", "class 1", "class 1.forward", "class 1.get_config"}
+        rows = align({file: cut[file] for file in files})
+        met = {row[files[0]].role for row in rows if len(row) == count}
+        assert met == common, files
 
 
 # Folding
@@ -349,6 +405,112 @@ def test_one_panel_on_a_terminal_is_highlighted_under_its_path(backend: str, wid
         assert lines == text_of("residual", backend).splitlines()
 
 
+# Several architectures
+
+
+PAIR = ["mlp", "branching"]
+SEVERAL = [PAIR, ["branching", "mlp"], ["residual", "mlp"], ["mimo", "residual", "mnist_cnn"]]
+
+
+@pytest.mark.parametrize("files", SEVERAL, ids="-".join)
+@pytest.mark.parametrize("backend", ALL)
+def test_files_of_one_panel_are_columns_whose_classes_begin_on_one_row(
+    files: list[str], backend: str
+) -> None:
+    heads = titles(files, backend)
+    found = columns(printed(files, [backend], 400), 400, heads)
+    rows = {}
+    for file, head in zip(files, heads, strict=True):
+        text = text_of(file, backend)
+        rows[head] = starts(found[head], pieces(text, backend, number_classes=True))
+        assert [line for line in found[head] if line] == [
+            line for line in text.splitlines() if line
+        ]
+    common = set.intersection(*map(set, rows.values()))
+    assert common >= {"", "class 1", "class 1.forward", "class 1.get_config"}
+    for role in common:
+        assert len({rows[head][role] for head in heads}) == 1, role
+
+
+def test_what_one_file_has_alone_stands_beside_nothing() -> None:
+    heads = titles(["mlp", "residual"], "torch")
+    found = columns(printed(["mlp", "residual"], ["torch"], 200), 200, heads)
+    begin = next(i for i, line in enumerate(found[heads[1]]) if line.startswith("def make_stage"))
+    assert any(found[heads[0]][:begin])
+    assert not any(found[heads[0]][begin:])
+
+
+@pytest.mark.parametrize("files", SEVERAL, ids="-".join)
+@pytest.mark.parametrize("width", [3 * NARROWEST, 200, 251])
+def test_every_panel_of_several_files_holds_everything_in_order(
+    files: list[str], width: int
+) -> None:
+    shown = panels(printed(files, ALL, width))
+    assert list(shown) == ALL
+    for name, output in shown.items():
+        heads = titles(files, name)
+        found = columns(output, width, heads)
+        for file, head in zip(files, heads, strict=True):
+            assert solid(found[head]) == solid(text_of(file, name))
+
+
+@pytest.mark.parametrize("files", SEVERAL, ids="-".join)
+@pytest.mark.parametrize("backends", [ALL, ["keras"], ["keras", "torch"]], ids="-".join)
+@pytest.mark.parametrize("width", [2 * NARROWEST - 1, 80, 64])
+def test_narrow_consoles_get_the_files_one_under_another(
+    files: list[str], backends: list[str], width: int
+) -> None:
+    output = printed(files, backends, width)
+    assert max(map(len, output.splitlines())) <= width
+    shown = panels(output)
+    assert list(shown) == backends
+    for name in backends:
+        sections = stacked(shown[name])
+        heads = titles(files, name)
+        cut = {
+            head: pieces(text_of(file, name), name, number_classes=True)
+            for file, head in zip(files, heads, strict=True)
+        }
+        expected = [(head, row[head].name) for row in align(cut) for head in row]
+        assert [section[:2] for section in sections] == expected
+        for file, head in zip(files, heads, strict=True):
+            lines = [line for place, _, part in sections for line in part if place == head]
+            assert solid(lines) == solid(text_of(file, name))
+
+
+def test_files_stand_side_by_side_where_each_is_wide_enough() -> None:
+    wide, narrow = (printed(PAIR, ["flax"], 2 * NARROWEST - less) for less in (0, 1))
+    assert wide.startswith("flax_impl/mlp.py  ")
+    assert narrow.startswith("-- flax_impl/mlp.py\n")
+    assert printed([*PAIR, "mimo"], ["flax"], 2 * NARROWEST).startswith("-- flax_impl/mlp.py\n")
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_panels_of_several_files_are_the_single_ones_with_a_line_between(width: int) -> None:
+    each = [printed(PAIR, [name], width) for name in ALL]
+    assert printed(PAIR, ALL, width) == "\n".join(each)
+
+
+@pytest.mark.parametrize("backends", [ALL, ["flax"]], ids="-".join)
+@pytest.mark.parametrize("width", [80, 200])
+def test_a_file_that_is_named_twice_is_shown_once(backends: list[str], width: int) -> None:
+    assert printed(["mlp", "mlp"], backends, width) == printed("mlp", backends, width)
+    assert printed(["mlp", "mimo", "mlp"], backends, width) == printed(
+        ["mlp", "mimo"], backends, width
+    )
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_several_files_on_a_terminal_are_the_same_in_colours(width: int) -> None:
+    output = printed(PAIR, ALL, width, terminal=True)
+    assert "\x1b[35mclass\x1b[0m \x1b[1mBranchingNet\x1b[0m" in output
+    undrawn = Text.from_ansi(output).plain.replace("│", "").replace("─", "")
+    assert solid(undrawn) == solid(printed(PAIR, ALL, width).replace("-- ", ""))
+
+
+# Terminals, and what is none
+
+
 @pytest.mark.parametrize("width", [80, 200])
 def test_without_a_terminal_nothing_is_coloured_or_drawn(width: int) -> None:
     output = printed("residual", ALL, width)
@@ -372,7 +534,7 @@ def test_a_terminal_shows_the_same_in_colours_and_with_lines(width: int) -> None
 def test_a_terminal_without_line_characters_is_spared_them(width: int) -> None:
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding="ascii")
-    show("mlp", ALL, Console(width=width, file=stream, force_terminal=True, _environ={}))
+    show(["mlp"], ALL, Console(width=width, file=stream, force_terminal=True, _environ={}))
     stream.flush()
     assert b"BasicNet" in raw.getvalue()
 
@@ -385,7 +547,7 @@ def test_an_unknown_panel_is_refused() -> None:
 def test_no_framework_is_imported() -> None:
     code = (
         "import sys; from rich.console import Console; from shared.show import show\n"
-        "show('mlp', ['torch', 'flax', 'keras'], Console(width=200))\n"
+        "show(['mlp'], ['torch', 'flax', 'keras'], Console(width=200))\n"
         "print(sorted({'torch', 'jax', 'flax', 'tensorflow', 'keras'} & set(sys.modules)))"
     )
     done = subprocess.run(

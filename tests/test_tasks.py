@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from shared import mnist, tasks
+from shared import interface, mnist, specs, tasks
 from shared.errors import ConfigurationError
-from shared.specs import DIGITS, DIGITS_AND_SLANT, Task
+from shared.specs import DIGITS, DIGITS_AND_SLANT, SEGMENTATION, TRANSCRIPTION, Task
 
 
 def blank(count: int = 1) -> np.ndarray:
@@ -151,8 +151,135 @@ def test_tasks_have_their_arrays(sample: mnist.Dataset) -> None:
 
 
 def test_an_unknown_task_is_named(sample: mnist.Dataset) -> None:
-    task = Task("poetry", "", ())
-    with pytest.raises(ConfigurationError, match="inputs are known for the task 'poetry'"):
-        tasks.inputs(task, blank())
-    with pytest.raises(ConfigurationError, match="targets are known for the task 'poetry'"):
-        tasks.targets(task, sample.test)
+    with pytest.raises(ConfigurationError) as caught:
+        tasks.build(Task("poetry", "", ()), sample)
+    assert str(caught.value) == (
+        "there is no task 'poetry'; there are digits, digits_and_slant, segmentation, transcription"
+    )
+
+
+# --- scenes: several digits in one example ------------------------------------------------------
+
+
+def random(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+@pytest.fixture(scope="module")
+def numbered() -> mnist.Split:
+    """Digits that can be told apart anywhere: all ink of digit i has the value 128 + i."""
+    images = np.zeros((120, 28, 28, 1), np.uint8)
+    images[:, 4:24, 6:22] = (128 + np.arange(120))[:, None, None, None]
+    return mnist.Split(images, (np.arange(120) % 10).astype(np.int32))
+
+
+def test_canvases_hold_two_to_four_whole_digits_each_in_its_cell(numbered: mnist.Split) -> None:
+    images, masks = tasks.canvases(numbered, random())
+    assert (images.shape, images.dtype) == ((30, 64, 64, 1), np.uint8)
+    assert (masks.shape, masks.dtype) == ((30, 64, 64), np.int32)
+    seen, held = [], []
+    for image, mask in zip(images[..., 0], masks, strict=True):
+        digits = [int(value) - 128 for value in np.unique(image) if value]
+        held.append(len(digits))
+        seen += digits
+        cells = set()
+        for digit in digits:
+            rows, columns = np.nonzero(image == 128 + digit)
+            assert len(rows) == 20 * 16  # not cut, and nothing over it
+            assert set(mask[rows, columns]) == {digit % 10}
+            cells.add((rows.min() // 32, columns.min() // 32))
+            assert {*(rows // 32)} == {rows.min() // 32}
+            assert {*(columns // 32)} == {columns.min() // 32}
+        assert len(cells) == len(digits)
+        assert (mask[image == 0] == tasks.BACKGROUND).all()
+    assert len(seen) == len(set(seen)), "a digit is in two places"
+    assert set(held) == {2, 3, 4}
+    assert len({tuple(np.argwhere(image)[0]) for image in images[..., 0]}) > 10  # places vary
+
+
+def test_faint_ink_is_background() -> None:
+    images = np.full((4, 28, 28, 1), 127, np.uint8)
+    images[:, 10] = 128
+    _, masks = tasks.canvases(mnist.Split(images, np.full(4, 7, np.int32)), random())
+    assert (masks == 7).sum() in (2 * 28, 3 * 28, 4 * 28)
+    assert set(np.unique(masks)) == {7, tasks.BACKGROUND}
+
+
+def test_strips_hold_their_digits_in_order(numbered: mnist.Split) -> None:
+    images, length, digits = tasks.strips(numbered, random())
+    assert (images.shape, images.dtype) == ((20, 28, tasks.STRIP_COLUMNS), np.uint8)
+    assert (length.dtype, digits.dtype) == (np.int32, np.int32)
+    seen, gaps = [], []
+    for image, long, labels in zip(images, length, digits, strict=True):
+        values = [value for value in np.unique(image) if value]
+        places = sorted((np.nonzero(image == value)[1].min(), int(value) - 128) for value in values)
+        held = labels[labels != tasks.UNCOUNTED]
+        assert [digit % 10 for _, digit in places] == held.tolist()
+        assert (labels[len(held) :] == tasks.UNCOUNTED).all()
+        assert 3 <= len(held) <= 6
+        assert places[0][0] == 6  # the first margin
+        assert long == places[-1][0] - 6 + 28
+        assert not image[:, long:].any()
+        gaps += np.diff([start for start, _ in places]).tolist()
+        seen += [digit for _, digit in places]
+    assert len(seen) == len(set(seen)), "a digit is in two places"
+    assert set(gaps) == set(range(22, 29))
+
+
+def test_margins_that_overlap_hide_no_ink() -> None:
+    images = np.full((6, 28, 28, 1), 9, np.uint8)
+    found, length, _ = tasks.strips(mnist.Split(images, np.zeros(6, np.int32)), random())
+    assert (found[0, :, : length[0]] == 9).all()
+
+
+def test_columns_are_normalised_pixels(numbered: mnist.Split) -> None:
+    images, length, _ = tasks.strips(numbered, random())
+    found = tasks.columns(images, length)
+    assert found["columns"].shape == (20, tasks.STRIP_COLUMNS, 28)
+    assert found["columns"].dtype == np.float32
+    assert (found["columns"][3, 50] == mnist.normalise(images[3, :, 50])).all()
+    assert (found["length"] == length).all()
+
+
+def test_tokens_tell_the_digits_before_and_ask_for_the_next() -> None:
+    end, start, none = specs.END, specs.START, tasks.UNCOUNTED
+    found = tasks.tokens(np.array([[3, 1, 4, none], [1, 5, 9, 2]]))
+    assert found["tokens"].tolist() == [[start, 3, 1, 4, end], [start, 1, 5, 9, 2]]
+    assert found["following"].tolist() == [[3, 1, 4, end, none], [1, 5, 9, 2, end]]
+    assert {array.dtype for array in found.values()} == {np.dtype(np.int32)}
+
+
+@pytest.mark.parametrize("task", [SEGMENTATION, TRANSCRIPTION], ids=lambda task: task.name)
+def test_scenes_are_a_function_of_the_seed(sample: mnist.Dataset, task: Task) -> None:
+    one, two, other = (tasks.build(task, sample, seed=seed) for seed in (0, 0, 1))
+    for a, b, c in ((one.train, two.train, other.train), (one.test, two.test, other.test)):
+        assert a.keys() == b.keys() == c.keys()
+        assert all((a[name] == b[name]).all() for name in a)
+        assert any((a[name] != c[name]).any() for name in a)
+    for arrays, split in ((one.train, sample.train), (one.test, sample.test)):
+        lengths = {len(array) for array in arrays.values()}
+        assert lengths == {tasks.examples(task, len(split.labels))}
+    assert {o.target for o in task.objectives} <= set(one.train)
+
+
+@pytest.mark.parametrize("name", ["unet", "seq2seq"])
+def test_scenes_are_what_their_network_takes(sample: mnist.Dataset, name: str) -> None:
+    spec = specs.find(name)
+    data = tasks.build(spec.require_task(), sample)
+    inputs = {n: data.train[n] for n in spec.network.inputs}
+    checked = interface.check_inputs(spec.network, inputs, "float32")
+    assert all(array is given for array, given in zip(checked, inputs.values(), strict=True))
+
+
+def test_test_scenes_are_made_of_test_digits() -> None:
+    """Training digits are all 200, test digits all 100: no scene has both."""
+    splits = [
+        mnist.Split(np.full((60, 28, 28, 1), ink, np.uint8), np.zeros(60, np.int32))
+        for ink in (200, 100)
+    ]
+    data = mnist.Dataset("made", splits[0], splits[1], "here")
+    for task, name in ((SEGMENTATION, "image"), (TRANSCRIPTION, "columns")):
+        built = tasks.build(task, data)
+        for arrays, ink in ((built.train, 200), (built.test, 100)):
+            wanted = mnist.normalise(np.array([0, ink], np.uint8))
+            assert set(np.unique(arrays[name])) == set(wanted)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from rich.console import Console
 
 from shared import mnist, training
 from shared.errors import ConfigurationError, DivergedError
-from shared.specs import DIGITS, Settings
+from shared.specs import DIGITS, EARLY_EXIT, SEGMENTATION, TRANSCRIPTION, Settings
 from shared.tasks import TaskData
 
 COUNT, TESTED = 10, 1003
@@ -32,14 +33,16 @@ class Recorder:
         assert (batch["image"][:, 0] == batch["label"]).all(), "rows must stay together"
         self.batches.append(batch["label"])
         loss = self.fixed if self.fixed is not None else 1 / len(self.batches)
-        return {"loss": np.float32(loss), "correct": np.sum(batch["label"] % 2 == 0)}
+        return {"loss": np.float32(loss), **self.count(batch)}
 
     def evaluation_step(self, batch: Mapping[str, np.ndarray]) -> dict[str, Any]:
         self.evaluated.append(batch["label"])
-        return {
-            "loss": np.float32(batch["label"].mean()),
-            "correct": np.sum(batch["label"] % 2 == 0),
-        }
+        return {"loss": np.float32(batch["label"].mean()), **self.count(batch)}
+
+    @staticmethod
+    def count(batch: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        labels = batch["label"]
+        return {"correct": np.sum(labels % 2 == 0), "counted": len(labels)}
 
     def record_epoch(self, loss: float, train_accuracy: float, val_accuracy: float) -> None:
         self.epochs.append((loss, train_accuracy, val_accuracy))
@@ -95,6 +98,41 @@ def test_evaluation_counts_every_example_once_and_weighs_short_batches() -> None
     assert len({len(batch) for batch in model.evaluated}) == 2
     assert history.epochs[0].test_loss == pytest.approx((TESTED - 1) / 2)
     assert history.epochs[0].test_accuracy == pytest.approx(100 * 502 / 1003)
+
+
+def test_labels_that_do_not_count_weigh_nothing() -> None:
+    """Batches of 2 with 1, 0 and 2 labels that count: the mean is over labels, not batches."""
+
+    class Tokens(Recorder):
+        def evaluation_step(self, batch: Mapping[str, np.ndarray]) -> dict[str, Any]:
+            counted = int((batch["label"] >= 0).sum())
+            return {"loss": batch["label"].max(), "correct": counted // 2, "counted": counted}
+
+    task = replace(DIGITS, evaluation_batch=2)
+    labels = np.array([8, -1, -1, -1, 3, 2])
+    trainer: Any = Tokens()
+    loss, found = training.evaluate(trainer, task, {"label": labels})
+    assert loss == pytest.approx((1 * 8 + 0 + 2 * 3) / 3)
+    assert found == {"accuracy": pytest.approx(100 * 1 / 3)}
+
+
+def test_scores_are_percentages_of_their_sums() -> None:
+    sums = {
+        "correct": 3,
+        "counted": 4,
+        "intersection": np.array([2, 0, 1]),
+        "union": np.array([4, 0, 2]),
+        "left": 1,
+        "digits": 10,
+        "decoded": 9,
+    }
+    # A class that is neither there nor thought to be has no part in the mean.
+    assert training.scores(SEGMENTATION, sums, 5) == {"mean_iou": 50.0, "accuracy": 75.0}
+    assert list(training.scores(SEGMENTATION, sums, 5)) == ["mean_iou", "accuracy"]
+    assert training.scores(TRANSCRIPTION, sums, 5) == {"decoded_accuracy": 90.0, "accuracy": 75.0}
+    assert training.scores(EARLY_EXIT, sums, 5) == {"accuracy": 75.0, "left_early": 20.0}
+    with pytest.raises(ConfigurationError, match="there is no metric 'f1'; there are accuracy, "):
+        training.scores(replace(DIGITS, metrics=("f1",)), sums, 5)
 
 
 def test_one_step_alone_has_no_steady_state() -> None:

@@ -15,6 +15,7 @@ from shared.interface import (
     TensorInfo,
     by_name,
     check_build,
+    check_decodes,
     check_inputs,
     construct,
 )
@@ -45,13 +46,14 @@ class TorchModel:
         """Take canonical weights."""
         weights.from_canonical(self.native, arrays)
 
-    def inputs(self, arrays: Arrays) -> tuple[Tensor, ...]:
+    def inputs(self, arrays: Arrays, network: Network | None = None) -> tuple[Tensor, ...]:
         """The network's inputs as tensors on its device, images with channels first."""
-        checked = check_inputs(self.network, arrays, self.dtype)
+        network = network or self.network
+        checked = check_inputs(network, arrays, self.dtype)
         return tuple(
             tensor.permute(0, 3, 1, 2) if spec.axes == "HWC" else tensor
             for tensor, spec in zip(
-                map(self._tensor, checked), self.network.inputs.values(), strict=True
+                map(self._tensor, checked), network.inputs.values(), strict=True
             )
         )
 
@@ -68,7 +70,7 @@ class TorchModel:
         outputs = InferenceModel(self.native)(*self.inputs(inputs))  # leaves the mode as it is
         named = by_name(self.network.outputs, outputs)
         return {
-            name: self._array(named[name].permute(0, 2, 3, 1) if "C" in spec.axes else named[name])
+            name: self._array(named[name].permute(0, 2, 3, 1) if "H" in spec.axes else named[name])
             for name, spec in self.network.outputs.items()
         }
 
@@ -76,6 +78,12 @@ class TorchModel:
         """Classes and their probabilities."""
         classes, confidence = InferenceModel(self.native).predict(self.inputs(inputs), True)
         return self._array(classes).astype(np.int32), self._array(confidence)
+
+    def decode(self, inputs: Arrays) -> tuple[np.ndarray, np.ndarray]:
+        """Tokens, and the attention with which they were written."""
+        network = check_decodes(self.network, self.native)
+        tokens, attention = InferenceModel(self.native).decode(*self.inputs(inputs, network))
+        return self._array(tokens).astype(np.int32), self._array(attention)
 
     def trainer(self, task: Task, settings: Settings, seed: int) -> SharedTrainer:
         """An optimizer at work on this model."""

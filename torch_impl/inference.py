@@ -4,7 +4,8 @@ The wrapped model stays its owner's: training it outside goes on as before, and 
 Input: the wrapped model's, one tensor or a tuple. Output: the wrapped model's, without gradients.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -21,11 +22,17 @@ class InferenceModel(nn.Module):
 
     def forward(self, *inputs: Tensor) -> Any:
         """What `base_model` gives for the same inputs in evaluation mode."""
+        with self.frozen():
+            return self.base_model(*inputs)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Evaluation mode without gradients, and the modes as they were afterwards."""
         modes = [(module, module.training) for module in self.base_model.modules()]
         self.base_model.eval()
         try:
             with torch.no_grad():
-                return self.base_model(*inputs)
+                yield
         finally:
             for module, training in modes:  # somebody may be training it
                 module.training = training
@@ -36,11 +43,17 @@ class InferenceModel(nn.Module):
         return self
 
     def predict(self, x: Tensor | tuple[Tensor, ...], return_confidence: bool = False) -> Any:
-        """Classes (B,), or with `return_confidence` also their probabilities (B,)."""
+        """Classes (B,), with `return_confidence` also their probabilities; (B, H, W) for pixels."""
         outputs = self(*x) if isinstance(x, tuple) else self(x)
         logits = outputs[0] if isinstance(outputs, tuple) else outputs  # (B, K): the class head
-        confidence, classes = torch.softmax(logits, dim=-1).max(dim=-1)
+        axis = 1 if logits.ndim == 4 else -1  # classes at every pixel are channels: (B, K, H, W)
+        confidence, classes = torch.softmax(logits, dim=axis).max(dim=axis)
         return (classes, confidence) if return_confidence else classes
+
+    def decode(self, *inputs: Tensor) -> Any:
+        """What `base_model.decode` gives for the same inputs in evaluation mode."""
+        with self.frozen():
+            return self.base_model.decode(*inputs)  # type: ignore[operator]
 
     def predict_batch(self, batches: Iterable[tuple[Any, Tensor]]) -> tuple[Tensor, Tensor]:
         """Predicted and true classes (N,), (N,) of all (inputs, labels) together."""

@@ -24,21 +24,58 @@ def make_optimizer(module: nn.Module, settings: Settings) -> torch.optim.Optimiz
     return torch.optim.Adam(module.parameters(), settings.learning_rate, fused=True)
 
 
+def classes_last(output: Tensor) -> Tensor:
+    """Logits (B, ..., K): where there is one at every pixel, PyTorch has them as channels."""
+    return output.movedim(1, -1) if output.ndim == 4 else output
+
+
 def total_loss(
     task: Task, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
-    """The sum of the objectives' batch means, and how many examples the first one gets right."""
+    """The sum of the objectives' means, and what the task's metrics are counted from."""
     terms: list[Any] = []
     for objective in task.objectives:
         output, target = outputs[objective.output], targets[objective.target]
         if objective.loss == "cross_entropy":
-            term = F.cross_entropy(output, target.long())
+            logits, labels = classes_last(output).flatten(0, -2), target.flatten().long()
+            losses = F.cross_entropy(logits, labels.clamp(min=0), reduction="none")
+            counts = labels >= 0
+            term = (losses * counts).sum() / counts.sum().clamp(min=1)
         else:
             term = F.mse_loss(output, target)
         terms.append(objective.weight * term)
+    return {"loss": sum(terms), **count(task, outputs, targets)}
+
+
+def count(
+    task: Task, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """What the task's metrics are made of: sums that may be added up over batches."""
     first = task.objectives[0]
-    right = outputs[first.output].argmax(dim=-1) == targets[first.target]
-    return {"loss": sum(terms), "correct": right.sum()}
+    logits, labels = classes_last(outputs[first.output]), targets[first.target]
+    found = logits.argmax(dim=-1)
+    sums = {"correct": (found == labels).sum(), "counted": (labels >= 0).sum()}
+    if "mean_iou" in task.metrics:
+        classes = torch.arange(logits.shape[-1], device=logits.device)
+        predicted = (found[..., None] == classes).flatten(0, -2)  # (labels, K)
+        true = (labels[..., None] == classes).flatten(0, -2)
+        sums["intersection"] = (predicted & true).sum(dim=0)
+        sums["union"] = (predicted | true).sum(dim=0)
+    if "left_early" in task.metrics:
+        early = outputs[task.objectives[1].output]
+        sums["left"] = (logits == early).all(dim=-1).sum()
+    return sums
+
+
+def count_decoded(
+    task: Task, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor], tokens: Tensor
+) -> dict[str, Tensor]:
+    """The digits in sequences, and how many of them are in their place in decoded tokens."""
+    first = task.objectives[0]
+    wanted = targets[first.target]
+    end = outputs[first.output].shape[-1] - 1  # the last class is the end of a sequence
+    digits = (wanted >= 0) & (wanted < end)
+    return {"digits": digits.sum(), "decoded": (digits & (tokens == wanted)).sum()}
 
 
 class Trainer:
@@ -73,4 +110,9 @@ class Trainer:
         self.module.eval()
         with torch.no_grad():
             outputs = by_name(self.outputs, self.module(*inputs))
-            return total_loss(self.task, outputs, targets)
+            result = total_loss(self.task, outputs, targets)
+            if "decoded_accuracy" in self.task.metrics:
+                decode: Any = self.module.decode
+                tokens, _ = decode(*inputs[:-1])  # not told the last input, the tokens
+                result |= count_decoded(self.task, outputs, targets, tokens)
+            return result

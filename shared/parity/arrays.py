@@ -7,19 +7,26 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from shared.interface import TensorInfo
-from shared.specs import Network
+from shared.specs import Network, Tensor
 from shared.weights import bitwise_equal
 
 
 def sample_inputs(network: Network, batch: int, dtype: str, seed: int = 0) -> dict[str, np.ndarray]:
-    """Normally distributed inputs for a network; no two values of them are alike."""
+    """Random inputs for a network: normally distributed numbers, of which no two are alike.
+
+    Integers are drawn from all that the network takes, and masks let three of four through.
+    """
     random = np.random.default_rng((seed, batch))
-    return {
-        name: random.normal(size=(batch, *tensor.shape)).astype(
-            dtype if tensor.dtype == "float" else tensor.dtype
-        )
-        for name, tensor in network.inputs.items()
-    }
+
+    def draw(tensor: Tensor) -> np.ndarray:
+        shape = (batch, *tensor.shape)
+        if tensor.dtype == "int32":
+            return random.integers(tensor.low, tensor.high + 1, shape).astype(np.int32)
+        if tensor.dtype == "bool":
+            return random.random(shape) < 0.75
+        return random.normal(size=shape).astype(dtype)
+
+    return {name: draw(tensor) for name, tensor in network.inputs.items()}
 
 
 def sample_weights(table: Iterable[TensorInfo], dtype: str, seed: int) -> dict[str, np.ndarray]:

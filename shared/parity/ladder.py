@@ -208,7 +208,7 @@ def climb(
 
 
 def _mirror_check(spec: Spec) -> Check:
-    problems = mirror.compare(spec.network.file)
+    problems = [problem for file in spec.files for problem in mirror.compare(file)]
     status: Status = "failed" if problems else "passed"
     panels = ", ".join(PANELS)
     return Check("mirror", spec.name, "sources", "", panels, status, detail="; ".join(problems))

@@ -15,7 +15,11 @@ from shared.specs import PANELS
 
 FORWARD = {"torch": "forward", "flax": "__call__", "keras": "call"}
 # Methods that a framework asks for, or calls, and the others do not know.
-HOOKS = {"torch": {"train"}, "flax": set[str](), "keras": {"from_config", "compute_loss"}}
+HOOKS = {
+    "torch": {"train", "frozen"},
+    "flax": {"__post_init__"},
+    "keras": {"build", "compute_loss", "from_config", "get_initial_state"},
+}
 
 Outline = list[tuple[str, list[str]]]
 
