@@ -109,8 +109,13 @@ def _parser() -> argparse.ArgumentParser:
     parts.add_argument("--json", dest="as_json", action="store_true", help="print JSON instead")
 
     parts = verb("show", show)
-    parts.add_argument("architecture", **one_name)
-    parts.add_argument("--backend", help="only this panel")
+    parts.add_argument(
+        "architectures",
+        nargs="+",
+        metavar="ARCHITECTURE",
+        help="a name from `triptych list`, or a class's or a file's",
+    )
+    parts.add_argument("--backend", help="only this panel: torch, flax or keras")
 
     parts = verb("compare", compare, training, directory, several, device)
     parts.add_argument("architecture", nargs="?", default="mnist_classifier", **one_name)
@@ -151,6 +156,13 @@ def _parser() -> argparse.ArgumentParser:
     parts.add_argument("--backend", help="torch, flax or keras (default: the first installed)")
     parts.add_argument(
         "--architecture", help="what the weights are for, where the file does not say"
+    )
+    parts.add_argument(
+        "--output-dir",
+        type=Path,
+        default=Path(),
+        metavar="DIR",
+        help="where masks and attention are drawn (default: the current directory)",
     )
     parts.add_argument("--json", dest="as_json", action="store_true", help="print JSON instead")
 
@@ -220,13 +232,18 @@ def list_architectures(*, as_json: bool) -> int:
     return 0
 
 
-def show(*, architecture: str, backend: str | None) -> int:
-    """Show an architecture's three files side by side, or one of them."""
+def show(*, architectures: list[str], backend: str | None) -> int:
+    """Show an architecture's three files side by side, or several architectures.
+
+    Several stand beside each other in each panel, or in one. Pieces are aligned: the first class
+    of one file with the first class of the other, and their methods by name. One file of one panel
+    in a pipe is the bare file.
+    """
     from shared import show as room
 
-    spec = specs.find(architecture)
+    files = [specs.find_file(name) for name in architectures]
     backends = [specs.choose("backend", backend, specs.PANELS)] if backend else list(specs.PANELS)
-    room.show(spec.network.file, backends, _console())
+    room.show(files, backends, _console())
     return 0
 
 
@@ -247,16 +264,16 @@ def compare(
     """
     spec = specs.find(architecture)
     from shared import compare as room
-    from shared import training
+    from shared import tasks, training
 
-    spec.require_task()
+    task = spec.require_task()
     chosen_settings = _settings(spec, settings)
     _check_seed(seed)
     chosen = _backends(backends)
     _check_device(device)
     path = _writable(json_path or Path(f"triptych-compare-{spec.name}.json"))
     dataset = _dataset(data, data_dir)
-    training.check_batch(chosen_settings, len(dataset.train.labels))
+    training.check_batch(chosen_settings, tasks.examples(task, len(dataset.train.labels)))
     request = room.Request(
         spec.name, dataset.name, str(data_dir) if data_dir else None, chosen_settings, seed, device
     )
@@ -322,7 +339,7 @@ def train(
     path = _writable(output or Path(f"{spec.name}-{backend}.safetensors"))
     history_path = _writable(json_path) if json_path else None
     dataset = _dataset(data, data_dir)
-    training.check_batch(chosen_settings, len(dataset.train.labels))
+    training.check_batch(chosen_settings, tasks.examples(task, len(dataset.train.labels)))
     loaded = registry.load(backend)
     model = loaded.build(spec.network, seed=seed, device=device)
     arrays = tasks.build(task, dataset)
@@ -341,7 +358,9 @@ def train(
     if history_path:
         _write_json(history_path, metadata)
     last = history.epochs[-1]
-    print(f"test accuracy {last.test_accuracy:.2f} %, test loss {last.test_loss:.4f}")
+    for metric, value in last.test_scores.items():
+        print(f"{specs.METRICS[metric]} {value:.2f} %, ", end="")
+    print(f"test loss {last.test_loss:.4f}")
     print(f"weights written to {path}")
     return 0
 
@@ -352,30 +371,25 @@ def predict(
     images: list[Path],
     backend: str | None,
     architecture: str | None,
+    output_dir: Path,
     as_json: bool,
 ) -> int:
-    """Say which digit each picture shows, and how sure the network is."""
-    from shared import images as pictures
+    """Say which digits pictures show, by the network that the weights are for.
+
+    Most networks read one digit. A U-Net finds the digits on an image and draws IMAGE-mask.png, a
+    Seq2Seq reads digits side by side and draws IMAGE-attention.png.
+    """
     from shared import predict as room
 
-    digits = pictures.load_digits(images)
-    found = room.predict(weights, digits, backend or _first_installed(), architecture)
-    rows = [
-        {"image": str(path), "digit": int(digit), "confidence": float(confidence)}
-        for path, digit, confidence in zip(images, found.classes, found.confidence, strict=True)
-    ]
+    saved = room.read(weights, architecture)
+    outputs = [_writable(path) for path in room.pictures(saved.task, images, output_dir)]
+    found = room.predict(saved, images, outputs, backend or _first_installed())
     if as_json:
-        print(json.dumps(rows, indent=2))
+        print(json.dumps(_finite(found.rows), indent=2))
         return 0
-    from rich.table import Table
-
-    table = Table(title=f"{found.architecture} on {found.backend}", title_justify="left")
-    table.add_column("image", overflow="fold")
-    table.add_column("digit", justify="right")
-    table.add_column("confidence", justify="right")
-    for row in rows:
-        table.add_row(str(row["image"]), str(row["digit"]), f"{row['confidence']:.1%}")
-    _console().print(table)
+    room.show(found, _console())
+    for path in outputs:
+        print(f"written to {path}")
     return 0
 
 

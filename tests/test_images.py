@@ -1,4 +1,7 @@
-"""Pictures of digits: which come back bit for bit, which are prepared as MNIST was, and errors."""
+"""Pictures of digits: which come back bit for bit, which are prepared as MNIST was, and errors.
+
+Of one digit, of several anywhere on a canvas, and of several side by side in a strip.
+"""
 
 import warnings
 from collections.abc import Callable
@@ -8,12 +11,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from shared import mnist
+from shared import mnist, tasks
 from shared.errors import DataError
-from shared.images import load_digit, load_digits
+from shared.images import load_canvas, load_digit, load_strip
 
-DIGITS = mnist.load("sample").test.images
-SEVEN = DIGITS[mnist.load("sample").test.labels == 7][0, ..., 0]
+SAMPLE = mnist.load("sample").test
+DIGITS = SAMPLE.images
+SEVEN = DIGITS[SAMPLE.labels == 7][0, ..., 0]
+CANVASES = tasks.canvases(SAMPLE, np.random.default_rng(0))[0]
+STRIPS = [
+    strip[:, :length]
+    for strip, length, _ in zip(*tasks.strips(SAMPLE, np.random.default_rng(0)), strict=True)
+]
+LONGEST = tasks.STRIP_COLUMNS
 
 
 def picture(digit: np.ndarray, *, scale: int = 10, paper: int = 225, ink: int = 20) -> np.ndarray:
@@ -58,14 +68,8 @@ def sentence(call: Callable[[], object]) -> str:
 
 def test_digits_of_mnist_come_back_bit_for_bit(tmp_path: Path) -> None:
     paths = [store(tmp_path / f"{i}.png", digit[..., 0]) for i, digit in enumerate(DIGITS)]
-    result = load_digits(paths)
-    assert result.dtype == np.uint8
+    result = np.stack([load_digit(path) for path in paths])
     np.testing.assert_array_equal(result, DIGITS, strict=True)
-
-
-def test_no_paths_give_no_digits() -> None:
-    assert load_digits([]).shape == (0, 28, 28, 1)
-    assert load_digits([]).dtype == np.uint8
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P", "CMYK"])
@@ -246,7 +250,6 @@ def test_photographs_are_turned_upright(tmp_path: Path, orientation: int, scale:
 def test_no_such_file(tmp_path: Path) -> None:
     path = tmp_path / "digit.png"
     assert sentence(lambda: load_digit(path)) == f"cannot read the image {path}: no such file"
-    assert str(path) in sentence(lambda: load_digits([path]))
 
 
 def test_a_directory_is_no_image(tmp_path: Path) -> None:
@@ -315,3 +318,328 @@ def test_damaged_metadata_is_passed_over_without_a_warning(tmp_path: Path, damag
         result = load_digit(tmp_path / "digit.png")
     assert not seen
     np.testing.assert_array_equal(result[..., 0], SEVEN, strict=True)
+
+
+# Canvases
+
+
+def test_canvases_of_the_task_come_back_bit_for_bit(tmp_path: Path) -> None:
+    for canvas in CANVASES:
+        result = load_canvas(store(tmp_path / "canvas.png", canvas[..., 0]), 8)
+        np.testing.assert_array_equal(result, canvas, strict=True)
+
+
+@pytest.mark.parametrize("factor", [256, 257])
+def test_a_canvas_of_16_bits_comes_back_bit_for_bit(tmp_path: Path, factor: int) -> None:
+    path = tmp_path / "canvas.png"
+    Image.fromarray(CANVASES[0, ..., 0].astype(np.uint16) * factor).save(path)
+    np.testing.assert_array_equal(load_canvas(path, 8), CANVASES[0], strict=True)
+
+
+def test_a_canvas_of_many_digits_is_taken_as_it_is(tmp_path: Path) -> None:
+    many = np.concatenate(
+        [np.concatenate(row, axis=1) for row in CANVASES[:12].reshape(3, 4, 64, 64)]
+    )
+    many = many // 2 + 40  # its contrast is left alone, too
+    path = store(tmp_path / "canvas.png", many)
+    assert many.shape == (192, 256)
+    np.testing.assert_array_equal(load_canvas(path, 64)[..., 0], many, strict=True)
+
+
+def same_layout(result: np.ndarray, canvas: np.ndarray) -> float:
+    """The correlation with a canvas (64, 64, 1), all of which the result must be."""
+    assert result.shape == canvas.shape
+    assert result.dtype == np.uint8
+    assert result.max() == 255
+    return correlation(result, canvas)
+
+
+@pytest.mark.parametrize(
+    ("paper", "ink"), [(225, 20), (255, 0), (170, 90), (110, 10), (40, 230)], ids=str
+)
+def test_large_noisy_pictures_come_back_like_their_canvases(
+    tmp_path: Path, paper: int, ink: int
+) -> None:
+    random = np.random.default_rng(0)
+    for canvas in CANVASES[:20]:
+        pixels = picture(canvas[..., 0], scale=9, paper=paper, ink=ink)
+        pixels += random.normal(0, 5, pixels.shape)
+        path = store(tmp_path / "canvas.jpg", pixels, quality=60)
+        assert same_layout(load_canvas(path, 8), canvas) > 0.97
+
+
+def test_a_dark_canvas_of_its_own_size_is_inverted_bit_for_bit(tmp_path: Path) -> None:
+    path = store(tmp_path / "canvas.png", 255 - CANVASES[0, ..., 0])
+    assert (CANVASES[0] == 255).any()
+    np.testing.assert_array_equal(load_canvas(path, 8), CANVASES[0], strict=True)
+
+
+@pytest.mark.parametrize("scale", [3, 4, 8])
+def test_light_digits_that_are_too_large_are_not_taken_as_they_are(
+    tmp_path: Path, scale: int
+) -> None:
+    pixels = picture(CANVASES[1, ..., 0], scale=scale, paper=0, ink=255)
+    path = store(tmp_path / "canvas.png", pixels)
+    assert same_layout(load_canvas(path, 8), CANVASES[1]) > 0.97
+
+
+@pytest.mark.parametrize("divisor", [1, 8, 16, 128])
+@pytest.mark.parametrize("inverted", [False, True])
+def test_paper_is_added_at_the_right_and_at_the_bottom(
+    tmp_path: Path, divisor: int, inverted: bool
+) -> None:
+    canvas = np.zeros((37, 61), np.uint8)
+    canvas[3:31, 2:30] = SEVEN
+    canvas[9:37, 33:61] = SEVEN
+    path = store(tmp_path / "canvas.png", 255 - canvas if inverted else canvas)
+    result = load_canvas(path, divisor)[..., 0]
+    wanted = {1: (37, 61), 8: (40, 64), 16: (48, 64), 128: (128, 128)}[divisor]
+    assert result.shape == wanted
+    np.testing.assert_array_equal(result[:37, :61], canvas)
+    assert result.sum() == canvas.sum()
+
+
+def bounds(ink: np.ndarray) -> tuple[int, int, int, int]:
+    """The first and last row and column with half of full ink."""
+    rows, columns = np.nonzero(ink > 127)
+    return int(rows.min()), int(rows.max()), int(columns.min()), int(columns.max())
+
+
+@pytest.mark.parametrize("room", [900, 1200])
+def test_digits_far_apart_on_a_sheet_keep_their_size_and_place(tmp_path: Path, room: int) -> None:
+    random = np.random.default_rng(0)
+    sheet = np.full((280 + room, 280 + room), 210.0)
+    sheet[:280, :280] = sheet[-280:, -280:] = picture(SEVEN, paper=210, ink=40)
+    sheet += np.linspace(-20, 20, len(sheet)) + random.normal(0, 4, sheet.shape)
+    path = store(tmp_path / "sheet.jpg", sheet, quality=80)
+    result = load_canvas(path, 8)[..., 0]
+    first, last = result[:28, :28], result[-36:, -36:]
+    assert bounds(SEVEN)[1] - bounds(SEVEN)[0] == 19
+    for part in (first, last):
+        top, bottom, _, _ = bounds(part)
+        assert abs(bottom - top - 19) <= 1
+    assert likeness(first[..., None], SEVEN) > 0.9
+    assert len(result) - (280 + room) / 10 in range(9)
+    assert result.sum() == pytest.approx(2 * SEVEN.sum(dtype=float), rel=0.25)
+
+
+def test_a_canvas_is_never_larger_than_it_may_be(tmp_path: Path) -> None:
+    sheet = np.full((500, 480), 255)
+    sheet[200:204, 100:104] = sheet[300:304, 100:104] = 0
+    result = load_canvas(store(tmp_path / "sheet.png", sheet), 8)
+    assert result.shape == (256, 248, 1)
+
+
+def test_parts_of_a_digit_specks_and_touching_digits_do_not_change_the_size(
+    tmp_path: Path,
+) -> None:
+    digit = np.zeros((28, 28), np.uint8)
+    digit[4:24, 8:11] = digit[4:24, 17:20] = digit[4:7, 8:20] = digit[21:24, 8:20] = 255  # a 0
+    broken = digit.copy()
+    broken[12:14] = 0
+    sheet = np.zeros((60, 100), np.uint8)
+    sheet[:28, :28] = broken
+    for row, column in ((0, 30), (0, 60), (18, 60), (30, 0), (30, 30)):  # the second touches below
+        place = sheet[row : row + 28, column : column + 28]
+        np.maximum(place, digit, out=place)
+    sheet[56::2, 2:98:7] = 255
+    path = store(tmp_path / "sheet.png", picture(sheet, scale=5, paper=250, ink=10))
+    result = load_canvas(path, 4)[..., 0]
+    assert result.shape == (60, 100)
+    assert correlation(result, sheet) > 0.95
+
+
+@pytest.mark.parametrize("level", [0, 128, 255])
+@pytest.mark.parametrize("side", [64, 200])
+def test_a_blank_canvas(tmp_path: Path, level: int, side: int) -> None:
+    path = store(tmp_path / "blank.png", np.full((side, side), level))
+    text = sentence(lambda: load_canvas(path, 8))
+    assert text == f"there is nothing on the image {path}; it must show digits"
+
+
+def test_a_canvas_of_faint_specks_is_taken_as_it_is(tmp_path: Path) -> None:
+    pixels = np.zeros((64, 64))
+    pixels[5, 5] = 100
+    path = store(tmp_path / "canvas.png", pixels)
+    np.testing.assert_array_equal(load_canvas(path, 8)[..., 0], pixels)
+
+
+# Strips
+
+
+def test_strips_of_the_task_come_back_bit_for_bit(tmp_path: Path) -> None:
+    for strip in STRIPS:
+        result = load_strip(store(tmp_path / "strip.png", strip), LONGEST)
+        np.testing.assert_array_equal(result, strip, strict=True)
+
+
+def aligned(result: np.ndarray, strip: np.ndarray) -> float:
+    """The correlation of two strips, where the one may be moved to where it fits best."""
+    assert result.shape[0] == 28
+    assert result.dtype == np.uint8
+    wide = max(result.shape[1], strip.shape[1]) + 20
+    a, b = (np.pad(s, ((0, 0), (0, wide - s.shape[1]))) for s in (result, strip))
+    moves = [(y, x) for y in (-2, -1, 0, 1, 2) for x in range(-10, 11)]
+    return max(correlation(np.roll(a, move, (0, 1)), b) for move in moves)
+
+
+@pytest.mark.parametrize(("paper", "ink"), [(225, 20), (170, 90), (40, 230)], ids=str)
+@pytest.mark.parametrize("room", [0, 150])
+def test_large_noisy_pictures_come_back_like_their_strips(
+    tmp_path: Path, paper: int, ink: int, room: int
+) -> None:
+    random = np.random.default_rng(0)
+    fits = []
+    for strip in STRIPS[:20]:
+        pixels = picture(strip, scale=9, paper=paper, ink=ink)
+        pixels = np.pad(pixels, room, constant_values=paper)
+        pixels += random.normal(0, 5, pixels.shape)
+        path = store(tmp_path / "strip.jpg", pixels, quality=70)
+        fits.append(aligned(load_strip(path, LONGEST), strip))
+    assert np.median(fits) > 0.85
+    assert min(fits) > 0.6
+
+
+def bars(*heights: int, gap: int = 12, scale: int = 5) -> np.ndarray:
+    """Dark bars on white, 6 wide, whose middles are on one line; a margin of 10 around all."""
+    columns = [np.zeros((60, gap))]
+    for height in heights:
+        bar = np.zeros((60, 6 + gap))
+        bar[30 - height // 2 : 30 - height // 2 + height, :6] = 255
+        columns.append(bar)
+    return picture(np.concatenate(columns, axis=1), scale=scale, paper=255, ink=0)
+
+
+def test_digits_are_20_rows_high_and_have_8_columns_beside_them(tmp_path: Path) -> None:
+    result = load_strip(store(tmp_path / "strip.png", bars(20, 20, 20)), LONGEST)
+    assert bounds(result) == (4, 23, 8, 8 + 6 + 12 + 6 + 12 + 6 - 1)
+    assert result.shape == (28, 8 + 42 + 8)
+    assert result[6:22, 9:13].min() > 240
+    assert not result[:, :8].any()
+    assert not result[:, -8:].any()
+
+
+@pytest.mark.parametrize("scale", [1, 3, 11])
+def test_the_size_of_the_picture_makes_no_difference(tmp_path: Path, scale: int) -> None:
+    result = load_strip(store(tmp_path / "strip.png", bars(20, 20, scale=scale)), LONGEST)
+    top, bottom, left, right = bounds(result)
+    assert (top, bottom, left, right) == (4, 23, 8, 8 + 24 - 1)
+
+
+def test_most_of_the_ink_says_how_high_digits_are(tmp_path: Path) -> None:
+    result = load_strip(store(tmp_path / "strip.png", bars(20, 24, 20, 5, 20)), LONGEST)
+    assert bounds(result)[:2] == (2, 25)
+    first = result[:, 8:14]
+    assert bounds(first)[:2] == (4, 23)
+
+
+def test_digits_of_a_strip_that_touch_each_other_are_as_high(tmp_path: Path) -> None:
+    sheet = 255 - bars(20, 20, 20, 20, scale=1)
+    sheet[30, 12:72] = 255  # through all of them
+    result = load_strip(
+        store(tmp_path / "strip.png", 255 - np.kron(sheet, np.ones((4, 4)))), LONGEST
+    )
+    assert bounds(result)[:2] == (4, 23)
+
+
+def test_nothing_of_a_strip_is_cut_off_where_it_slants(tmp_path: Path) -> None:
+    sheet = np.zeros((90, 100))
+    for place in range(4):
+        sheet[20 * place : 20 * place + 20, 20 * place + 8 : 20 * place + 14] = 255
+    path = store(tmp_path / "strip.png", picture(sheet, scale=4, paper=255, ink=0))
+    result = load_strip(path, LONGEST)
+    assert bounds(result)[:2] == (0, 27)
+    assert result.shape == (28, 8 + round(66 * 28 / 80) + 8)
+
+
+def test_a_margin_is_narrower_where_there_is_no_room(tmp_path: Path) -> None:
+    path = store(tmp_path / "strip.png", bars(20, 20, 20))  # 42 columns of ink
+    assert [load_strip(path, most).shape[1] for most in (58, 57, 55, 51, 50)] == [
+        58,
+        56,
+        54,
+        50,
+        50,
+    ]
+    assert bounds(load_strip(path, 50))[2:] == (4, 45)
+    text = sentence(lambda: load_strip(path, 49))
+    assert text == (
+        f"the strip on the image {path} has 50 columns at a height of 28, and there may be 49: "
+        "show fewer digits"
+    )
+
+
+def test_a_strip_of_28_rows_that_is_too_long(tmp_path: Path) -> None:
+    strip = np.concatenate([STRIPS[0]] * 8, axis=1)
+    path = store(tmp_path / "strip.png", strip)
+    assert strip.shape[1] > 512
+    assert f"has {strip.shape[1]} columns" in sentence(lambda: load_strip(path, LONGEST))
+    np.testing.assert_array_equal(load_strip(path, strip.shape[1]), strip)
+
+
+def test_a_dark_strip_of_28_rows_is_prepared(tmp_path: Path) -> None:
+    pixels = np.full((28, 60), 250)
+    pixels[7:21, 20:24] = pixels[7:21, 36:40] = 30
+    result = load_strip(store(tmp_path / "strip.png", pixels), LONGEST)
+    assert bounds(result)[:2] == (4, 23)
+    assert result.shape == (28, 8 + round(20 * 20 / 14) + 8)
+
+
+@pytest.mark.parametrize("level", [0, 128, 255])
+@pytest.mark.parametrize("height", [28, 90])
+def test_a_blank_strip(tmp_path: Path, level: int, height: int) -> None:
+    path = store(tmp_path / "blank.png", np.full((height, 150), level))
+    text = sentence(lambda: load_strip(path, LONGEST))
+    assert text == f"there is nothing on the image {path}; it must show digits"
+
+
+# What all three have in common
+
+
+LOADERS = {
+    "digit": load_digit,
+    "canvas": lambda path: load_canvas(path, 8),
+    "strip": lambda path: load_strip(path, LONGEST),
+}
+
+
+@pytest.mark.parametrize("kind", ["canvas", "strip"])
+@pytest.mark.parametrize("orientation", TURNS)
+def test_photographs_of_several_digits_are_turned_upright(
+    tmp_path: Path, kind: str, orientation: int
+) -> None:
+    mirrored, quarters = TURNS[orientation]
+    upright = picture(CANVASES[0, ..., 0] if kind == "canvas" else STRIPS[0], scale=4)
+    stored = np.rot90(np.fliplr(upright) if mirrored else upright, -quarters)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image = Image.fromarray(np.ascontiguousarray(stored).astype(np.uint8))
+    image.save(tmp_path / "photo.png", exif=exif)
+    wanted = LOADERS[kind](store(tmp_path / "upright.png", np.floor(upright)))
+    np.testing.assert_array_equal(LOADERS[kind](tmp_path / "photo.png"), wanted)
+
+
+@pytest.mark.parametrize("kind", ["canvas", "strip"])
+def test_transparent_pixels_around_several_digits_are_white_paper(
+    tmp_path: Path, kind: str
+) -> None:
+    drawn = np.kron(CANVASES[0, ..., 0] if kind == "canvas" else STRIPS[0], np.ones((4, 4)))
+    layers = np.zeros((*drawn.shape, 4), np.uint8)
+    layers[..., 3] = drawn
+    Image.fromarray(layers).save(tmp_path / "clear.png")
+    white = store(tmp_path / "white.png", 255 - drawn)
+    wanted = LOADERS[kind](white)
+    np.testing.assert_array_equal(LOADERS[kind](tmp_path / "clear.png"), wanted)
+
+
+@pytest.mark.parametrize("kind", LOADERS)
+def test_noise_alone_and_files_that_cannot_be_read(tmp_path: Path, kind: str) -> None:
+    load = LOADERS[kind]
+    random = np.random.default_rng(0)
+    noisy = store(tmp_path / "noise.png", random.normal(200, 6, (300, 400)))
+    assert "nothing on the image" in sentence(lambda: load(noisy))
+    none = tmp_path / "none.png"
+    assert sentence(lambda: load(none)) == f"cannot read the image {none}: no such file"
+    cut = store(tmp_path / "cut.png", picture(SEVEN))
+    cut.write_bytes(cut.read_bytes()[:-400])
+    assert "damaged or cut short" in sentence(lambda: load(cut))
