@@ -10,6 +10,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -36,6 +37,21 @@ def _environment(changes: Mapping[str, str]) -> Iterator[None]:
                 del os.environ[key]
             else:
                 os.environ[key] = value
+
+
+def _end_with_parent() -> None:
+    """In a worker: end when the process that started it does, however that ends.
+
+    A parent that is killed cannot say so, and a training of hours would go on for nobody.
+    """
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _start(backend: str) -> None:
@@ -65,7 +81,9 @@ class Worker:
         with _environment(self._environment):
             if registry.missing(self.backend):
                 raise BackendMissingError(registry.explain_missing(self.backend))
-            self._pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+            self._pool = ProcessPoolExecutor(
+                1, multiprocessing.get_context("spawn"), initializer=_end_with_parent
+            )
             others = set(multiprocessing.active_children())
             began = time.perf_counter()
             self._started = self._pool.submit(_start, self.backend)

@@ -4,7 +4,11 @@ import importlib.util
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -208,3 +212,51 @@ def test_keras_says_what_it_needs_for_the_framework_that_it_is_to_run_on(
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     assert registry.missing("keras") == ["keras", runs_on]
     assert said in registry.explain_missing("keras")
+
+
+PARENT = """
+import os, time
+from shared import registry
+from shared.workers import Worker
+
+if __name__ == "__main__":
+    with Worker(registry.installed()[0]) as worker:
+        print(worker.call(os.getpid), flush=True)
+        worker.call(time.sleep, 600)
+"""
+
+
+def alive(process: int) -> bool:
+    """Whether a process runs; one that ended may stay listed where nobody asks for its status."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{process}/status")
+    return not (status.exists() and "\nState:\tZ" in status.read_text())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
+def test_a_worker_ends_with_the_process_that_started_it(some: Worker, tmp_path: Path) -> None:
+    """Killed, a parent cannot tell its worker, which may be in the middle of hours of work."""
+    del some
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    with subprocess.Popen(
+        [sys.executable, str(script)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=environment,
+    ) as parent:
+        assert parent.stdout
+        child = int(parent.stdout.readline())
+        os.kill(child, 0)  # it lives
+        parent.kill()
+    patience = time.monotonic() + 30
+    while alive(child) and time.monotonic() < patience:
+        time.sleep(0.05)
+    if alive(child):
+        os.kill(child, signal.SIGKILL)
+        pytest.fail("the worker went on without its parent")
