@@ -19,8 +19,8 @@ class SkipMLP(nn.Module):
     and Python keeps what is still to be added.
     """
 
-    depth: int = 8
-    width: int = 256
+    depth: int = 4
+    width: int = 128
     input_size: int = 784
     num_classes: int = 10
 

@@ -37,6 +37,9 @@ def total_loss(
             # optax gives NaN for labels below 0.
             labels, counts = jnp.maximum(target, 0), target >= 0
             losses = optax.softmax_cross_entropy_with_integer_labels(output, labels)
+            if objective.smoothing:
+                even = nn.logsumexp(output, axis=-1) - output.mean(axis=-1)
+                losses = (1 - objective.smoothing) * losses + objective.smoothing * even
             term = (losses * counts).sum() / jnp.maximum(counts.sum(), 1)
         else:
             term = jnp.square(output - target).mean()

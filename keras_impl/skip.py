@@ -23,8 +23,8 @@ class SkipMLP(keras.Model):
 
     def __init__(
         self,
-        depth: int = 8,
-        width: int = 256,
+        depth: int = 4,
+        width: int = 128,
         input_size: int = 784,
         num_classes: int = 10,
         **kwargs: Any,

@@ -34,6 +34,9 @@ def total_loss(
         if objective.loss == "cross_entropy":
             labels, counts = ops.maximum(target, 0), ops.cast(target >= 0, output.dtype)
             losses = keras.losses.sparse_categorical_crossentropy(labels, output, from_logits=True)
+            if objective.smoothing:
+                even = ops.logsumexp(output, axis=-1) - ops.mean(output, axis=-1)
+                losses = (1 - objective.smoothing) * losses + objective.smoothing * even
             term = ops.sum(losses * counts) / ops.maximum(ops.sum(counts), 1)
         else:
             term = ops.mean(ops.square(output - target))

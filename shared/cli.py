@@ -200,13 +200,14 @@ def list_architectures(*, as_json: bool) -> int:
         {
             "name": spec.name,
             "class": spec.network.cls,
-            "file": f"{spec.network.file}.py",
+            "files": [f"{file}.py" for file in spec.files],
             "summary": spec.summary,
             "inputs": shapes(spec.network.inputs),
             "outputs": shapes(spec.network.outputs),
             "parameters": spec.parameters,
             "buffers": spec.buffers,
             "task": spec.task.name if spec.task else None,
+            "metrics": list(spec.task.metrics) if spec.task else [],
         }
         for spec in specs.SPECS.values()
     ]
@@ -223,7 +224,7 @@ def list_architectures(*, as_json: bool) -> int:
     for spec in specs.SPECS.values():
         table.add_row(
             spec.name,
-            f"{spec.network.cls}\n{spec.network.file}.py",
+            "\n".join([spec.network.cls, *(f"{file}.py" for file in spec.files)]),
             "\n".join(shapes(spec.network.inputs)),
             "\n".join(shapes(spec.network.outputs)),
             f"{spec.parameters:,}",

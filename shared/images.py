@@ -15,6 +15,7 @@ import warnings
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
+from scipy import ndimage
 
 from shared.errors import DataError
 from shared.tasks import CANVAS_SIDE
@@ -253,28 +254,13 @@ def _digit_size(seen: np.ndarray, *, height_alone: bool = False) -> float:
     The median of what is connected, pixel by pixel of the ink: so specks and the parts of a digit
     in pieces count for little. Where digits may touch beside each other their height says more.
     """
-    rows, columns = np.nonzero(seen)
-    if not len(rows):
-        return 0
-    pixels = np.arange(len(rows))
-    number = np.full(np.add(seen.shape, 2), -1)
-    number[rows + 1, columns + 1] = pixels
-    around = np.stack([number[rows + y, columns + x] for y in range(3) for x in range(3)])
-    around = np.where(around < 0, pixels, around)  # (9, P): each pixel's neighbours and itself
-    part, known = np.zeros_like(pixels), pixels
-    while (part != known).any():  # until each pixel has the least number of its part
-        part = known
-        known = part[around].min(axis=0)
-        np.minimum.at(known, part, known.copy())
-        while (known[known] != known).any():
-            known = known[known]
-    longer = np.zeros_like(part)
-    for place in (rows,) if height_alone else (rows, columns):
-        first, last = place.copy(), place.copy()
-        np.minimum.at(first, part, place)
-        np.maximum.at(last, part, place)
-        longer = np.maximum(longer, (last - first + 1)[part])
-    return float(np.median(longer))
+    parts, _ = ndimage.label(seen, np.ones((3, 3)))
+    sizes = [0]
+    for height, width in ndimage.find_objects(parts):
+        sides = height.stop - height.start, width.stop - width.start
+        sizes.append(sides[0] if height_alone else max(sides))
+    by_pixel = np.array(sizes)[parts[seen]]
+    return float(np.median(by_pixel)) if len(by_pixel) else 0.0
 
 
 def _centre(digit: np.ndarray) -> np.ndarray:

@@ -83,14 +83,16 @@ class Objective:
 
     "cross_entropy" takes logits (B, ..., K) and labels int32 (B, ...): one an example, a pixel or
     a token. It is the mean over all labels of the batch that are not negative; those below 0 do not
-    count. "mean_squared_error" takes two arrays of one shape, and is the mean over all values. The
-    terms are added with their weights.
+    count. With `smoothing` s the wanted probabilities are 1 - s for the label and s spread evenly
+    over all K classes (Szegedy et al., 2015, arXiv:1512.00567). "mean_squared_error" takes two
+    arrays of one shape, and is the mean over all values. The terms are added with their weights.
     """
 
     output: str
     target: str
     loss: Literal["cross_entropy", "mean_squared_error"]
     weight: float = 1.0
+    smoothing: float = 0.0
 
 
 METRICS = {
@@ -223,6 +225,12 @@ DIGITS_AND_SLANT = Task(
         Objective("reg_output", "slant", "mean_squared_error"),
     ),
 )
+SMOOTHED_DIGITS = Task(
+    "digits",
+    "ten classes, cross-entropy with labels smoothed by a tenth: so few digits are soon known by "
+    "heart, and a perceptron gains half a per cent if it may not be sure of them",
+    (Objective("logits", "label", "cross_entropy", smoothing=0.1),),
+)
 EARLY_EXIT = Task(
     "digits",
     "ten classes at both exits; evaluated one image at a time, for each leaves by itself",
@@ -338,8 +346,8 @@ def _sequential_net(
 
 
 def _skip_mlp(
-    depth: int = 8,
-    width: int = 256,
+    depth: int = 4,
+    width: int = 128,
     input_size: int = 784,
     num_classes: int = 10,
     image: Tensor = IMAGE,
@@ -605,6 +613,7 @@ _CATALOGUE = (
         _branching_net,
         parameters=54_026,
         task=DIGITS,
+        settings=Settings(epochs=8, learning_rate=1e-2),
         more_cases=(
             Case(
                 "9x14 image, width 6, 3 classes",
@@ -632,11 +641,10 @@ _CATALOGUE = (
         "skip_mlp",
         "a perceptron of any depth with overlapping skips",
         _skip_mlp,
-        parameters=729_866,
-        task=DIGITS,
-        # Small steps in small batches: Adam stays half a per cent behind on so few digits.
+        parameters=167_818,
+        task=SMOOTHED_DIGITS,
         settings=Settings(
-            epochs=12, batch_size=16, optimizer="sgd", learning_rate=0.1, momentum=0.0
+            epochs=15, batch_size=32, optimizer="sgd", learning_rate=0.1, momentum=0.0
         ),
         more_cases=(
             Case(

@@ -47,6 +47,59 @@ def flax_same_padding() -> None:
     flax_impl.residual.nn = Module()  # type: ignore[assignment]
 
 
+def flax_flipped_transposed_kernel() -> None:
+    """Flax's own default: a transposed convolution with the kernel turned by half a circle."""
+    from flax import linen as nn
+
+    import flax_impl.unet
+    import flax_impl.weights
+
+    class Turned(nn.ConvTranspose):
+        def param(self, name: str, *args: Any, **kwargs: Any) -> Any:
+            value = super().param(name, *args, **kwargs)
+            return value[::-1, ::-1] if name == "kernel" else value
+
+    class Module:
+        def __getattr__(self, name: str) -> Any:
+            return Turned if name == "ConvTranspose" else getattr(nn, name)
+
+    flax_impl.weights._TENSORS[Turned] = flax_impl.weights._TENSORS[nn.ConvTranspose]
+    flax_impl.unet.nn = Module()  # type: ignore[assignment]
+
+
+def keras_inverted_mask() -> None:
+    """True where attention may not go, as PyTorch's own layer means it."""
+    from keras import ops
+
+    import keras_impl.attention
+
+    class Inverted:
+        def __getattr__(self, name: str) -> Any:
+            return inverted if name == "where" else getattr(ops, name)
+
+    def inverted(mask: Any, scores: Any, least: Any) -> Any:
+        return ops.where(mask, least, scores)
+
+    keras_impl.attention.ops = Inverted()  # type: ignore[assignment]
+
+
+def torch_gate_order() -> None:
+    """Keras's order of the gates, z before r."""
+    import torch
+
+    import torch_impl.recurrent
+
+    class Swapped(torch_impl.recurrent.GRUCell):
+        def forward(self, x: Any, h: Any) -> Any:
+            in_z, in_r, in_n = self.input_gates(x).chunk(3, dim=-1)
+            h_z, h_r, h_n = self.hidden_gates(h).chunk(3, dim=-1)
+            z = torch.sigmoid(in_z + h_z)
+            n = torch.tanh(in_n + torch.sigmoid(in_r + h_r) * h_n)
+            return (1 - z) * n + z * h
+
+    torch_impl.recurrent.GRUCell = Swapped  # type: ignore[misc]
+
+
 def torch_extra_bias() -> None:
     """One bias too many: counts, names and shapes change."""
     from torch import nn

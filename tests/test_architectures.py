@@ -17,21 +17,17 @@ WIDE = Tensor("HWC", (4, 196, 1))
 CLASSIFIER = Network(
     "mnist_cnn", "MNISTClassifier", {}, {"image": WIDE}, {"logits": Tensor("K", (10,))}
 )
+# To the wrapper a network is its inputs, its outputs and what depends on the mode: in these it is
+# as in basic_net, or, of dense_net, as in simple_resnet.
+ALIKE = ("branching_net", "sequential_net", "skip_mlp", "inception_net", "dense_net")
 CLASSIFIERS = [
     pytest.param((spec.more_cases or spec.cases)[0].network, id=spec.name)
     for spec in SPECS.values()
     if spec.task and spec.network.outputs[spec.task.objectives[0].output].axes == "K"
+    if spec.name not in ALIKE
 ]
 Shapes = dict[str, tuple[int, ...]]
 Arrays = dict[str, np.ndarray]
-
-
-def vectors(rate: float) -> Network:
-    """A network whose logit is what dropout makes of 1, with `known` weights."""
-    config = {"input_size": 1, "hidden_size": 2, "output_size": 1, "dropout_rate": rate}
-    return Network(
-        "mlp", "BasicNet", config, {"image": Tensor("D", (1,))}, {"logits": Tensor("K", (1,))}
-    )
 
 
 def random_weights(native: Native, network: Network, seed: int = 3) -> Arrays:
@@ -92,9 +88,11 @@ def test_native_checks_mirror_each_other() -> None:
                 "train",
                 "wrap",
                 "predictions",
+                "executions",
+                "complaints",
             }
         }
-    assert len(common["torch"]) == 10
+    assert len(common["torch"]) == 12
     assert common["torch"] == common["flax"] == common["keras"]
 
 
@@ -118,18 +116,48 @@ def test_constructors_fill_in_the_stated_defaults(native: Native) -> None:
         name: {k: v for k, v in config.items() if k not in ("name", "trainable", "dtype")}
         for name, config in native("defaults").items()
     }
+    perceptron = {
+        "input_size": 784,
+        "hidden_size": 128,
+        "output_size": 10,
+        "dropout_rate": 0.2,
+    }
+    channels = {"in_channels": 3, "out_channels": 5}
+    heads = {"embed_dim": 6, "num_heads": 3}
     assert found == {
-        "BasicNet": {
-            "input_size": 784,
-            "hidden_size": 128,
-            "output_size": 10,
-            "dropout_rate": 0.2,
-        },
+        "BasicNet": perceptron,
         "MIMONet": {"metadata_size": 10, "num_classes": 10},
         "SimpleResNet": {"num_blocks": 2, "num_classes": 10},
-        "ResidualBlock": {"in_channels": 3, "out_channels": 5, "stride": 1},
+        "ResidualBlock": {**channels, "stride": 1},
         "BranchingNet": {"width": 32, "num_classes": 10},
         "MNISTClassifier": {},
+        "SequentialNet": perceptron,
+        "SkipMLP": {"depth": 4, "width": 128, "input_size": 784, "num_classes": 10},
+        "InceptionNet": {"width": 16, "num_classes": 10},
+        "InceptionBlock": {"in_channels": 3, "width": 5},
+        "DenseNet": {"growth_rate": 12, "num_layers": 4, "num_classes": 10},
+        "DenseBlock": {"in_channels": 3, "growth_rate": 5, "num_layers": 2},
+        "Transition": channels,
+        "UNet": {"in_channels": 1, "num_classes": 11, "base_width": 16, "depth": 3},
+        "DoubleConv": channels,
+        "Down": channels,
+        "Up": channels,
+        "Seq2Seq": {
+            "num_rows": 28,
+            "num_classes": 10,
+            "embed_dim": 64,
+            "num_heads": 4,
+            "num_layers": 2,
+            "columns_per_step": 4,
+            "max_columns": 168,
+            "max_tokens": 7,
+        },
+        "MultiHeadAttention": heads,
+        "EncoderLayer": heads,
+        "DecoderLayer": heads,
+        "RowGRU": {"input_size": 28, "hidden_size": 64, "num_classes": 10},
+        "GRUCell": {"input_size": 3, "hidden_size": 5},
+        "EarlyExitNet": {"threshold": 0.9, "num_classes": 10},
     }
 
 
@@ -153,6 +181,53 @@ def block(name: str, inside: int, outside: int, *, shortcut: bool) -> Shapes:
     if shortcut:
         shapes[f"{name}.shortcut.0.weight"] = (outside, inside, 1, 1)
         shapes |= norm(f"{name}.shortcut.1", outside)
+    return shapes
+
+
+def inception(name: str, inside: int, width: int, reduced: int) -> Shapes:
+    return {
+        **layer(f"{name}.conv1", width, inside, 1, 1),
+        **layer(f"{name}.reduce3", reduced, inside, 1, 1),
+        **layer(f"{name}.conv3", width, reduced, 3, 3),
+        **layer(f"{name}.reduce5", reduced, inside, 1, 1),
+        **layer(f"{name}.conv5", width, reduced, 5, 5),
+        **layer(f"{name}.pool_conv", width, inside, 1, 1),
+    }
+
+
+def dense_block(name: str, *seen: int) -> Shapes:
+    """A block of DenseNet, by the channels that each of its layers sees."""
+    shapes: Shapes = {}
+    for number, channels in enumerate(seen):
+        shapes |= norm(f"{name}.norms.{number}", channels)
+        shapes[f"{name}.convs.{number}.weight"] = (12, channels, 3, 3)
+    return shapes
+
+
+def double_conv(name: str, inside: int, outside: int) -> Shapes:
+    return {
+        f"{name}.conv1.weight": (outside, inside, 3, 3),
+        **norm(f"{name}.bn1", outside),
+        f"{name}.conv2.weight": (outside, outside, 3, 3),
+        **norm(f"{name}.bn2", outside),
+    }
+
+
+def up(name: str, inside: int, outside: int) -> Shapes:
+    return {
+        f"{name}.up.weight": (inside, outside, 2, 2),  # PyTorch has a transposed kernel so
+        f"{name}.up.bias": (outside,),
+        **double_conv(f"{name}.conv", 2 * outside, outside),
+    }
+
+
+def transformer_layer(name: str, *attentions: str) -> Shapes:
+    shapes = {**layer(f"{name}.fc1", 256, 64), **layer(f"{name}.fc2", 64, 256)}
+    for number in range(len(attentions) + 1):
+        shapes |= layer(f"{name}.norm{number + 1}", 64)
+    for attention in attentions:
+        for part in ("query", "key", "value", "out"):
+            shapes |= layer(f"{name}.{attention}.{part}", 64, 64)
     return shapes
 
 
@@ -196,6 +271,68 @@ NAMES: dict[str, Shapes] = {
         **layer("conv3b", 32, 32, 3, 3),
         **layer("fc", 10, 32),
     },
+    "sequential_net": {
+        **layer("stack.0", 128, 784),
+        **layer("stack.3", 64, 128),
+        **layer("stack.5", 10, 64),
+    },
+    "skip_mlp": {
+        **layer("first", 128, 784),
+        **layer("hidden.0", 128, 128),
+        **layer("hidden.1", 128, 128),
+        **layer("hidden.2", 128, 128),
+        **layer("hidden.3", 128, 128),
+        **layer("fc", 10, 128),
+    },
+    "inception_net": {
+        **layer("conv1", 16, 1, 3, 3),
+        **inception("block1", 16, 16, 8),
+        **inception("block2", 64, 16, 8),
+        **layer("fc", 10, 64),
+    },
+    "dense_net": {
+        "conv1.weight": (24, 1, 3, 3),
+        **dense_block("block1", 24, 36, 48, 60),
+        **norm("transition.norm", 72),
+        "transition.conv.weight": (36, 72, 1, 1),
+        **dense_block("block2", 36, 48, 60, 72),
+        **norm("norm", 84),
+        **layer("fc", 10, 84),
+    },
+    "unet": {
+        **double_conv("stem", 1, 16),
+        **double_conv("downs.0.conv", 16, 32),
+        **double_conv("downs.1.conv", 32, 64),
+        **double_conv("downs.2.conv", 64, 128),
+        **up("ups.0", 128, 64),
+        **up("ups.1", 64, 32),
+        **up("ups.2", 32, 16),
+        **layer("head", 11, 16, 1, 1),
+    },
+    "seq2seq": {
+        **layer("columns_fc", 64, 112),
+        **transformer_layer("encoder.0", "attention"),
+        **transformer_layer("encoder.1", "attention"),
+        **layer("encoder_norm", 64),
+        "embedding.weight": (12, 64),
+        **transformer_layer("decoder.0", "self_attention", "cross_attention"),
+        **transformer_layer("decoder.1", "self_attention", "cross_attention"),
+        **layer("decoder_norm", 64),
+        **layer("fc", 11, 64),
+    },
+    "row_gru": {
+        **layer("cell.input_gates", 192, 28),
+        **layer("cell.hidden_gates", 192, 64),
+        **layer("fc", 10, 64),
+    },
+    "early_exit_net": {
+        **layer("conv1", 16, 1, 3, 3),
+        **layer("conv2", 32, 16, 3, 3),
+        **layer("early_fc", 10, 1568),
+        **layer("conv3", 64, 32, 3, 3),
+        **layer("conv4", 64, 64, 3, 3),
+        **layer("fc", 10, 64),
+    },
     "inference_model": {f"base_model.{name}": s for name, s in CLASSIFIER_SHAPES.items()},
 }
 
@@ -233,23 +370,35 @@ def test_training_moves_batch_statistics_alone(native: Native, case: Case) -> No
     assert bool(statistics) == bool(case.buffers)
 
 
-@pytest.mark.parametrize("name", ["basic_net", "mnist_classifier"])
+@pytest.mark.parametrize("name", ["basic_net", "mnist_classifier", "sequential_net"])
 def test_dropout_changes_outputs_in_training(native: Native, name: str) -> None:
     network = SPECS[name].network
     weights, inputs = random_weights(native, network), random_inputs(network)
     assert not same(*native("forward", network, weights, inputs)["training"]["calls"])
 
 
-@pytest.mark.parametrize("rate", [0.2, 0.5])
-def test_dropout_zeroes_the_stated_share(native: Native, rate: float) -> None:
-    network, inputs = vectors(rate), {"image": np.ones((5000, 1), np.float32)}
+@pytest.mark.parametrize(
+    ("spec", "names", "rate"),
+    [
+        ("basic_net", ("fc1", "fc2", "fc3"), 0.2),
+        ("basic_net", ("fc1", "fc2", "fc3"), 0.5),
+        ("sequential_net", ("stack.0", "stack.3", "stack.5"), 0.2),
+    ],
+)
+def test_dropout_zeroes_the_stated_share(
+    native: Native, spec: str, names: tuple[str, str, str], rate: float
+) -> None:
+    """The logit is what dropout makes of 1."""
+    config = {"input_size": 1, "hidden_size": 2, "output_size": 1, "dropout_rate": rate}
+    network, inputs = SPECS[spec].make(**config), {"image": np.ones((5000, 1), np.float32)}
+    first, second, third = names
     weights = {
-        "fc1.weight": np.ones((2, 1), np.float32),
-        "fc1.bias": np.zeros(2, np.float32),
-        "fc2.weight": np.array([[1, 0]], np.float32),
-        "fc2.bias": np.zeros(1, np.float32),
-        "fc3.weight": np.ones((1, 1), np.float32),
-        "fc3.bias": np.zeros(1, np.float32),
+        f"{first}.weight": np.ones((2, 1), np.float32),
+        f"{first}.bias": np.zeros(2, np.float32),
+        f"{second}.weight": np.array([[1, 0]], np.float32),
+        f"{second}.bias": np.zeros(1, np.float32),
+        f"{third}.weight": np.ones((1, 1), np.float32),
+        f"{third}.bias": np.zeros(1, np.float32),
     }
     modes = native("forward", network, weights, inputs)
     assert (modes["evaluation"]["calls"][0][0] == 1).all()
@@ -281,9 +430,9 @@ def normed(x: np.ndarray, mean: np.ndarray, var: np.ndarray, weights: Arrays, na
 @pytest.mark.parametrize("mode", ["evaluation", "training"])
 def test_batch_norm_follows_the_mode(native: Native, flavour: str, mode: str) -> None:
     """Both convolutions pass their input on, so that a residual block is its two batch norms."""
-    image = {"image": Tensor("HWC", (5, 7, 3))}
+    image = Tensor("HWC", (5, 7, 3))
     config = {"in_channels": 3, "out_channels": 3, "stride": 1}
-    network = Network("residual", "ResidualBlock", config, image, {})
+    network = Network("residual", "ResidualBlock", config, {"image": image}, {"features": image})
     weights = random_weights(native, network)
     for name in ("conv1", "conv2"):
         weights[f"{name}.weight"][:] = 0

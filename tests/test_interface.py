@@ -22,6 +22,7 @@ from shared.specs import (
     DIGITS_AND_SLANT,
     EARLY_EXIT,
     SEGMENTATION,
+    SMOOTHED_DIGITS,
     SPECS,
     TRANSCRIPTION,
     Case,
@@ -40,6 +41,7 @@ BRANCHING = SPECS["branching_net"].more_cases[0].network  # 9x14 image, 3 classe
 CHANNELS = SPECS["basic_net"].more_cases[0].network  # 6x5 image with 3 channels, 7 classes
 MIMO = SPECS["mimo_net"].more_cases[0].network  # 4x196 image, 3 metadata, 4 classes
 BLOCK = SPECS["simple_resnet"].cases[-1].network  # 7x10 image with 3 channels, batch norm
+SKIP = SPECS["skip_mlp"].more_cases[0].network  # 4x7 image, 3 channels, 5 classes
 UNET = SPECS["unet"].more_cases[0].network  # 8x12 canvas, a class at every pixel
 SEQ2SEQ = SPECS["seq2seq"].more_cases[0].network  # 12 columns, 4 tokens, masks
 STAYS, _, LEAVES = (case.network for case in SPECS["early_exit_net"].more_cases)
@@ -555,6 +557,7 @@ WEIGHTED = Task(
 TRAINED = [
     pytest.param(BRANCHING, DIGITS, id="branching_net"),
     pytest.param(MIMO, WEIGHTED, id="mimo_net"),
+    pytest.param(SKIP, SMOOTHED_DIGITS, id="skip_mlp"),
     pytest.param(UNET, SEGMENTATION, id="unet"),
     pytest.param(SEQ2SEQ, TRANSCRIPTION, id="seq2seq"),
     pytest.param(STAYS, EARLY_EXIT, id="early_exit_net"),
@@ -660,6 +663,8 @@ def test_evaluation_changes_nothing(worker: Worker, network: Network, task: Task
             log_shares = output - np.log(np.exp(output).sum(axis=-1, keepdims=True))
             counts = target >= 0
             chosen = np.take_along_axis(log_shares, np.maximum(target, 0)[..., None], -1)[..., 0]
+            smooth = objective.smoothing
+            chosen = (1 - smooth) * chosen + smooth * log_shares.mean(axis=-1)
             loss -= objective.weight * chosen[counts].mean()
         else:
             loss += objective.weight * ((output - target) ** 2).mean()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from shared import mnist, registry, specs
+from shared import mnist, registry, specs, tasks
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text("utf-8")
@@ -29,9 +29,16 @@ def test_the_two_commands_come_first_and_are_in_the_makefile() -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A working directory with a digit to predict."""
+    """A working directory with a digit, a scene of digits and a number to predict."""
     folder = tmp_path_factory.mktemp("readme")
-    Image.fromarray(mnist.load("sample").test.images[0, :, :, 0]).save(folder / "digit.png")
+    test, random = mnist.load("sample").test, np.random.default_rng(0)
+    strips, length, _ = tasks.strips(test, random)
+    for name, image in (
+        ("digit", test.images[0, :, :, 0]),
+        ("scene", tasks.canvases(test, random)[0][0, :, :, 0]),
+        ("number", strips[0, :, : length[0]]),
+    ):
+        Image.fromarray(image).save(folder / f"{name}.png")
     return folder
 
 
@@ -66,13 +73,32 @@ def test_python(code: str, folder: Path) -> None:
 
 
 def test_the_table_of_architectures_is_that_of_the_specs() -> None:
-    rows = re.findall(r"^\| `(\w+)` \| `(\w+)\.py` \| (.*?) \| .* \| (.*?) \|$", TEXT, re.MULTILINE)
+    rows = re.findall(
+        r"^\| `(\w+)` \| (`\w+\.py`.*?) \| (.*?) \| .* \| (.*?) \|$", TEXT, re.MULTILINE
+    )
     assert [row[0] for row in rows] == list(specs.SPECS)
-    for name, file, classes, parameters in rows:
+    for name, files, classes, parameters in rows:
         spec = specs.find(name)
-        assert file == spec.network.file
-        assert f"`{spec.network.cls}`" in classes
+        assert re.findall(r"`(\w+)\.py`", files) == list(spec.files)
+        # A cell is reached through its network: no case builds it alone.
+        built = {case.network.cls for case in spec.cases}
+        assert built <= {*re.findall(r"`(\w+)`", classes)} <= built | {"GRUCell"}
         assert parameters in (f"{spec.parameters:,}", "its base's")
+
+
+def test_the_table_of_scores_has_every_network_that_is_trained() -> None:
+    rows = re.findall(
+        r"^\| `triptych compare (\w+)(.*?)` \| (.*?) \| (.*?) % \| (.*?) % \| (.*?) % \|$",
+        TEXT,
+        re.MULTILINE,
+    )
+    trained = {spec.name: spec.require_task() for spec in specs.SPECS.values() if spec.task}
+    assert [row[0] for row in rows] == list(trained)
+    least = {"basic_net": 93, "skip_mlp": 96, "unet": 80, "seq2seq": 90, "mnist_classifier": 96}
+    for name, options, score, *reached in rows:
+        assert score == specs.METRICS[trained[name].metrics[0]].removeprefix("test ")
+        assert ("--data mnist" in options) is (name in ("unet", "seq2seq"))
+        assert all(least.get(name, 85) <= float(value) <= 100 for value in reached)
 
 
 def test_the_output_shown_has_what_compare_prints() -> None:

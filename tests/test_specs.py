@@ -16,19 +16,65 @@ STATED = {
     "simple_resnet": 736_970,
     "mnist_classifier": 421_642,
     "branching_net": 54_026,
+    "sequential_net": 109_386,
+    "skip_mlp": 167_818,
+    "inception_net": (9 * 16 + 16)
+    + (2 * (16 * 16 + 16) + 2 * (16 * 8 + 8) + (72 * 16 + 16) + (200 * 16 + 16))
+    + (2 * (64 * 16 + 16) + 2 * (64 * 8 + 8) + (72 * 16 + 16) + (200 * 16 + 16))
+    + (64 * 10 + 10),
+    "dense_net": 9 * 24
+    + (2 + 9 * 12) * (24 + 36 + 48 + 60)
+    + (2 + 36) * 72
+    + (2 + 9 * 12) * (36 + 48 + 60 + 72)
+    + 2 * 84
+    + (84 * 10 + 10),
+    # Two 3x3 convolutions and their batch norms, a 2x2 kernel before each on the way up, the head.
+    "unet": sum(
+        9 * (i + o) * o + 4 * o
+        for i, o in ((1, 16), (16, 32), (32, 64), (64, 128), (128, 64), (64, 32), (32, 16))
+    )
+    + sum(4 * 2 * o * o + o for o in (64, 32, 16))
+    + (16 * 11 + 11),
+    # Attention has 4 (D^2 + D), the two dense layers 8 D^2 + 5 D, a layer norm 2 D; D is 64.
+    "seq2seq": (112 * 64 + 64)
+    + 2 * ((4 + 8) * 64**2 + (4 + 5 + 2 * 2) * 64)
+    + 12 * 64
+    + 2 * ((8 + 8) * 64**2 + (8 + 5 + 3 * 2) * 64)
+    + 2 * 2 * 64
+    + (64 * 11 + 11),
+    "row_gru": 3 * 64 * (28 + 64) + 6 * 64 + (64 * 10 + 10),
+    "early_exit_net": (9 * 16 + 16)
+    + (9 * 16 * 32 + 32)
+    + (1568 * 10 + 10)
+    + (9 * 32 * 64 + 64)
+    + (9 * 64 * 64 + 64)
+    + (64 * 10 + 10),
     "inference_model": 421_642,
 }
+PERCEPTRON = {"input_size": 784, "hidden_size": 128, "output_size": 10, "dropout_rate": 0.2}
 DEFAULTS: dict[str, dict[str, Any]] = {
-    "basic_net": {
-        "input_size": 784,
-        "hidden_size": 128,
-        "output_size": 10,
-        "dropout_rate": 0.2,
-    },
+    "basic_net": PERCEPTRON,
     "mimo_net": {"metadata_size": 10, "num_classes": 10},
     "simple_resnet": {"num_blocks": 2, "num_classes": 10},
     "mnist_classifier": {},
     "branching_net": {"width": 32, "num_classes": 10},
+    "sequential_net": PERCEPTRON,
+    "skip_mlp": {"depth": 4, "width": 128, "input_size": 784, "num_classes": 10},
+    "inception_net": {"width": 16, "num_classes": 10},
+    "dense_net": {"growth_rate": 12, "num_layers": 4, "num_classes": 10},
+    "unet": {"in_channels": 1, "num_classes": 11, "base_width": 16, "depth": 3},
+    "seq2seq": {
+        "num_rows": 28,
+        "num_classes": 10,
+        "embed_dim": 64,
+        "num_heads": 4,
+        "num_layers": 2,
+        "columns_per_step": 4,
+        "max_columns": 168,
+        "max_tokens": 7,
+    },
+    "row_gru": {"input_size": 28, "hidden_size": 64, "num_classes": 10},
+    "early_exit_net": {"threshold": 0.9, "num_classes": 10},
 }
 ALL = [pytest.param(spec, id=name) for name, spec in SPECS.items()]
 
@@ -56,10 +102,12 @@ def test_stated_counts() -> None:
 
 
 def test_batch_statistics_are_counted_apart() -> None:
-    assert SPECS["simple_resnet"].buffers == 2 * (64 * 5 + 128 * 5)
-    assert [name for name, spec in SPECS.items() if spec.buffers and name in STATED] == [
-        "simple_resnet"
-    ]
+    buffers = {name: spec.buffers for name, spec in SPECS.items() if name in STATED}
+    assert {name: count for name, count in buffers.items() if count} == {
+        "simple_resnet": 2 * (64 * 5 + 128 * 5),
+        "dense_net": 2 * ((24 + 36 + 48 + 60) + 72 + (36 + 48 + 60 + 72) + 84),
+        "unet": 2 * 2 * (16 + 32 + 64 + 128 + 64 + 32 + 16),
+    }
 
 
 @pytest.mark.parametrize("spec", ALL)

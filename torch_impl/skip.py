@@ -20,7 +20,7 @@ class SkipMLP(nn.Module):
     """
 
     def __init__(
-        self, depth: int = 8, width: int = 256, input_size: int = 784, num_classes: int = 10
+        self, depth: int = 4, width: int = 128, input_size: int = 784, num_classes: int = 10
     ) -> None:
         super().__init__()
         self.depth = depth

@@ -38,7 +38,12 @@ def total_loss(
         output, target = outputs[objective.output], targets[objective.target]
         if objective.loss == "cross_entropy":
             logits, labels = classes_last(output).flatten(0, -2), target.flatten().long()
-            losses = F.cross_entropy(logits, labels.clamp(min=0), reduction="none")
+            losses = F.cross_entropy(
+                logits,
+                labels.clamp(min=0),
+                reduction="none",
+                label_smoothing=objective.smoothing,
+            )
             counts = labels >= 0
             term = (losses * counts).sum() / counts.sum().clamp(min=1)
         else:

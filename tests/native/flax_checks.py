@@ -13,12 +13,21 @@ from flax import serialization
 from jax import Array
 
 from flax_impl import weights as panel
+from flax_impl.attention import DecoderLayer, EncoderLayer, MultiHeadAttention
 from flax_impl.branching import BranchingNet
+from flax_impl.dense import DenseBlock, DenseNet, Transition
+from flax_impl.early_exit import EarlyExitNet
+from flax_impl.inception import InceptionBlock, InceptionNet
 from flax_impl.inference import InferenceModel
 from flax_impl.mimo import MIMONet
 from flax_impl.mlp import BasicNet
 from flax_impl.mnist_cnn import MNISTClassifier
+from flax_impl.recurrent import GRUCell, RowGRU
 from flax_impl.residual import ResidualBlock, SimpleResNet
+from flax_impl.seq2seq import Seq2Seq
+from flax_impl.sequential import SequentialNet
+from flax_impl.skip import SkipMLP
+from flax_impl.unet import DoubleConv, Down, UNet, Up
 from shared.interface import construct
 from shared.specs import Network, Tensor
 
@@ -100,6 +109,24 @@ def defaults() -> dict[str, dict[str, Any]]:
         ResidualBlock(3, 5),
         BranchingNet(),
         MNISTClassifier(),
+        SequentialNet(),
+        SkipMLP(),
+        InceptionNet(),
+        InceptionBlock(3, 5),
+        DenseNet(),
+        DenseBlock(3, 5, 2),
+        Transition(3, 5),
+        UNet(),
+        DoubleConv(3, 5),
+        Down(3, 5),
+        Up(3, 5),
+        Seq2Seq(),
+        MultiHeadAttention(6, 3),
+        EncoderLayer(6, 3),
+        DecoderLayer(6, 3),
+        RowGRU(),
+        GRUCell(3, 5),
+        EarlyExitNet(),
     ]
     return {type(module).__name__: module.get_config() for module in modules}
 
@@ -301,3 +328,63 @@ def predictions(
         "evaluated": wrapper.evaluate(iter(pairs)),
         "complaints": complaints,
     }
+
+
+def executions(
+    network: Network, weights: Arrays, batches: list[np.ndarray]
+) -> dict[str, list[dict[str, Any]]]:
+    """Outputs for each batch and how often the second stage ran for it: eager and compiled."""
+    module, variables = make(network, weights)
+    runs: list[int] = []
+
+    def count(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
+        if (context.module.name, context.method_name) == ("conv3", "__call__"):
+            jax.debug.callback(lambda: runs.append(1))  # when it is computed, not when it is traced
+        return call(*args, **kwargs)
+
+    def apply(variables: Any, x: Array) -> Any:
+        with nn.intercept_methods(count):
+            return module.apply(variables, x)
+
+    found: dict[str, list[dict[str, Any]]] = {}
+    for way, call in (("eager", apply), ("compiled", jax.jit(apply))):
+        found[way] = []
+        for images in batches:
+            runs.clear()
+            outputs = arrays(call(variables, jnp.asarray(images)))
+            jax.effects_barrier()
+            found[way].append({"outputs": outputs, "runs": len(runs)})
+    return found
+
+
+def complaints() -> dict[str, str]:
+    """What is said to arguments and to inputs that do not fit."""
+    unet, attention = UNet(base_width=2), MultiHeadAttention(6, 3)
+    seq2seq = Seq2Seq(embed_dim=4, num_heads=1, num_layers=1)
+    key, lengths = jax.random.key(0), jnp.array([8, 8])
+
+    def tokens(count: int) -> Array:
+        return jnp.zeros((2, count), "int32")
+
+    calls = {
+        "high image": lambda: unet.init(key, jnp.zeros((2, 20, 16, 1))),
+        "wide image": lambda: unet.init(key, jnp.zeros((2, 16, 20, 1))),
+        "columns": lambda: seq2seq.init(key, jnp.zeros((2, 172, 28)), lengths, tokens(7)),
+        "part of a step": lambda: seq2seq.init(key, jnp.zeros((2, 10, 28)), lengths, tokens(7)),
+        "tokens": lambda: seq2seq.init(key, jnp.zeros((2, 168, 28)), lengths, tokens(8)),
+        "mask": lambda: attention.init(
+            key, jnp.zeros((2, 5, 6)), jnp.zeros((2, 7, 6)), jnp.ones((2, 7, 5), bool)
+        ),
+        "heads": lambda: MultiHeadAttention(10, 3),
+        "threshold": lambda: EarlyExitNet(1.5),
+        "threshold 0": lambda: EarlyExitNet(0.0),
+        "block": lambda: DenseBlock(3, 0, 2),
+        "network": lambda: DenseNet(growth_rate=0),
+    }
+    found = {}
+    for name, call in calls.items():
+        try:
+            call()
+        except ValueError as error:
+            found[name] = str(error)
+    return found

@@ -12,12 +12,21 @@ import numpy as np
 from keras import ops
 
 from keras_impl import weights as panel
+from keras_impl.attention import DecoderLayer, EncoderLayer, MultiHeadAttention
 from keras_impl.branching import BranchingNet
+from keras_impl.dense import DenseBlock, DenseNet, Transition
+from keras_impl.early_exit import EarlyExitNet
+from keras_impl.inception import InceptionBlock, InceptionNet
 from keras_impl.inference import InferenceModel
 from keras_impl.mimo import MIMONet
 from keras_impl.mlp import BasicNet
 from keras_impl.mnist_cnn import MNISTClassifier
+from keras_impl.recurrent import GRUCell, RowGRU
 from keras_impl.residual import ResidualBlock, SimpleResNet
+from keras_impl.seq2seq import Seq2Seq
+from keras_impl.sequential import SequentialNet
+from keras_impl.skip import SkipMLP
+from keras_impl.unet import DoubleConv, Down, UNet, Up
 from shared.interface import construct
 from shared.specs import Network, Tensor
 
@@ -139,6 +148,24 @@ def defaults() -> dict[str, dict[str, Any]]:
         ResidualBlock(3, 5),
         BranchingNet(),
         MNISTClassifier(),
+        SequentialNet(),
+        SkipMLP(),
+        InceptionNet(),
+        InceptionBlock(3, 5),
+        DenseNet(),
+        DenseBlock(3, 5, 2),
+        Transition(3, 5),
+        UNet(),
+        DoubleConv(3, 5),
+        Down(3, 5),
+        Up(3, 5),
+        Seq2Seq(),
+        MultiHeadAttention(6, 3),
+        EncoderLayer(6, 3),
+        DecoderLayer(6, 3),
+        RowGRU(),
+        GRUCell(3, 5),
+        EarlyExitNet(),
     ]
     return {type(model).__name__: model.get_config() for model in models}
 
@@ -288,3 +315,101 @@ def predictions(
         "evaluated": wrapper.evaluate(iter(pairs)),
         "complaints": complaints,
     }
+
+
+def noted(runs: list[int], x: Any) -> Any:
+    """x, and one more run whenever it is computed, not when a graph is made of it."""
+    runs_on = keras.backend.backend()
+    if runs_on == "tensorflow":
+        import tensorflow as tf
+
+        def note(x: Any) -> Any:
+            runs.append(1)
+            return x
+
+        shape = x.shape
+        x = tf.py_function(note, [x], x.dtype)
+        x.set_shape(shape)
+    elif runs_on == "jax":
+        import jax
+
+        jax.debug.callback(lambda: runs.append(1))
+    else:
+        runs.append(1)
+    return x
+
+
+def compiled(model: keras.Model) -> Callable[[Any], Any]:
+    """A model's evaluation, compiled; on PyTorch, where Keras does not compile, the model."""
+    runs_on = keras.backend.backend()
+    if runs_on == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(lambda x: model(x, training=False), autograph=False)
+    if runs_on == "jax":
+        import jax
+
+        variables = (model.trainable_variables, model.non_trainable_variables)
+        values = [[variable.value for variable in kind] for kind in variables]
+        step = jax.jit(lambda *state: model.stateless_call(*state, training=False)[0])
+        return lambda x: step(*values, x)
+    return model
+
+
+def executions(
+    network: Network, weights: Arrays, batches: list[np.ndarray]
+) -> dict[str, list[dict[str, Any]]]:
+    """Outputs for each batch and how often the second stage ran for it: eager and compiled."""
+    model = make(network, weights)
+    runs: list[int] = []
+    original = model.conv3.call
+    model.conv3.call = lambda x: original(noted(runs, x))
+    found: dict[str, list[dict[str, Any]]] = {}
+    for way, call in (("eager", model), ("compiled", compiled(model))):
+        found[way] = []
+        for images in batches:
+            runs.clear()
+            outputs = arrays(call(ops.convert_to_tensor(images)))
+            if keras.backend.backend() == "jax":
+                import jax
+
+                jax.effects_barrier()
+            found[way].append({"outputs": outputs, "runs": len(runs)})
+    return found
+
+
+def complaints() -> dict[str, str]:
+    """What is said to arguments and to inputs that do not fit."""
+    unet, attention = UNet(base_width=2), MultiHeadAttention(6, 3)
+    seq2seq = Seq2Seq(embed_dim=4, num_heads=1, num_layers=1)
+    lengths = ops.convert_to_tensor([8, 8])
+
+    def tokens(count: int) -> Any:
+        return ops.zeros((2, count), "int32")
+
+    unet(ops.zeros((1, 8, 8, 1)))  # a first call, in which their layers get their variables
+    seq2seq((ops.zeros((2, 8, 28)), lengths, tokens(2)))
+    attention((ops.zeros((2, 5, 6)), ops.zeros((2, 7, 6)), ops.ones((2, 5, 7), "bool")))
+
+    calls = {
+        "high image": lambda: unet(ops.zeros((2, 20, 16, 1))),
+        "wide image": lambda: unet(ops.zeros((2, 16, 20, 1))),
+        "columns": lambda: seq2seq((ops.zeros((2, 172, 28)), lengths, tokens(7))),
+        "part of a step": lambda: seq2seq((ops.zeros((2, 10, 28)), lengths, tokens(7))),
+        "tokens": lambda: seq2seq((ops.zeros((2, 168, 28)), lengths, tokens(8))),
+        "mask": lambda: attention(
+            (ops.zeros((2, 5, 6)), ops.zeros((2, 7, 6)), ops.ones((2, 7, 5), "bool"))
+        ),
+        "heads": lambda: MultiHeadAttention(10, 3),
+        "threshold": lambda: EarlyExitNet(1.5),
+        "threshold 0": lambda: EarlyExitNet(0.0),
+        "block": lambda: DenseBlock(3, 0, 2),
+        "network": lambda: DenseNet(growth_rate=0),
+    }
+    found = {}
+    for name, call in calls.items():
+        try:
+            call()
+        except ValueError as error:
+            found[name] = str(error)
+    return found

@@ -12,12 +12,21 @@ from torch.nn import functional as F
 
 from shared.interface import construct
 from shared.specs import Network
+from torch_impl.attention import DecoderLayer, EncoderLayer, MultiHeadAttention
 from torch_impl.branching import BranchingNet
+from torch_impl.dense import DenseBlock, DenseNet, Transition
+from torch_impl.early_exit import EarlyExitNet
+from torch_impl.inception import InceptionBlock, InceptionNet
 from torch_impl.inference import InferenceModel
 from torch_impl.mimo import MIMONet
 from torch_impl.mlp import BasicNet
 from torch_impl.mnist_cnn import MNISTClassifier
+from torch_impl.recurrent import GRUCell, RowGRU
 from torch_impl.residual import ResidualBlock, SimpleResNet
+from torch_impl.seq2seq import Seq2Seq
+from torch_impl.sequential import SequentialNet
+from torch_impl.skip import SkipMLP
+from torch_impl.unet import DoubleConv, Down, UNet, Up
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -37,10 +46,13 @@ def tensors(inputs: Arrays) -> tuple[Tensor, ...]:
     return tuple(x.permute(0, 3, 1, 2).contiguous() if x.ndim == 4 else x for x in found)
 
 
-def arrays(outputs: Any) -> list[np.ndarray]:
-    """Outputs in their order; feature maps NHWC."""
+def arrays(outputs: Any, network: Network) -> list[np.ndarray]:
+    """A network's outputs in their order; feature maps NHWC."""
     found = outputs if isinstance(outputs, tuple) else (outputs,)
-    return [(x.permute(0, 2, 3, 1) if x.ndim == 4 else x).detach().numpy().copy() for x in found]
+    return [
+        (x.permute(0, 2, 3, 1) if "H" in tensor.axes else x).detach().numpy().copy()
+        for x, tensor in zip(found, network.outputs.values(), strict=True)
+    ]
 
 
 def state(module: nn.Module) -> dict[str, np.ndarray]:
@@ -91,6 +103,24 @@ def defaults() -> dict[str, dict[str, Any]]:
         ResidualBlock(3, 5),
         BranchingNet(),
         MNISTClassifier(),
+        SequentialNet(),
+        SkipMLP(),
+        InceptionNet(),
+        InceptionBlock(3, 5),
+        DenseNet(),
+        DenseBlock(3, 5, 2),
+        Transition(3, 5),
+        UNet(),
+        DoubleConv(3, 5),
+        Down(3, 5),
+        Up(3, 5),
+        Seq2Seq(),
+        MultiHeadAttention(6, 3),
+        EncoderLayer(6, 3),
+        DecoderLayer(6, 3),
+        RowGRU(),
+        GRUCell(3, 5),
+        EarlyExitNet(),
     ]
     return {type(module).__name__: module.get_config() for module in modules}
 
@@ -102,7 +132,7 @@ def forward(network: Network, weights: Arrays, inputs: Arrays) -> dict[str, Any]
     found: dict[str, Any] = {}
     for mode in ("evaluation", "training"):
         module.train(mode == "training")
-        calls = [arrays(module(*tensors(inputs))) for _ in range(2)]
+        calls = [arrays(module(*tensors(inputs)), network) for _ in range(2)]
         found[mode] = {"calls": calls, "weights": state(module)}
     return found
 
@@ -112,10 +142,10 @@ def save_and_load(
 ) -> dict[str, list[np.ndarray]]:
     """Outputs before saving, of another network, and of that one after loading."""
     module, other = make(network, weights).eval(), make(network).eval()
-    saved, fresh = arrays(module(*tensors(inputs))), arrays(other(*tensors(inputs)))
+    saved, fresh = (arrays(net(*tensors(inputs)), network) for net in (module, other))
     torch.save(module.state_dict(), folder / "model.pt")
     other.load_state_dict(torch.load(folder / "model.pt", weights_only=True))
-    return {"saved": saved, "fresh": fresh, "loaded": arrays(other(*tensors(inputs)))}
+    return {"saved": saved, "fresh": fresh, "loaded": arrays(other(*tensors(inputs)), network)}
 
 
 def features(weights: Arrays, images: np.ndarray) -> dict[str, Any]:
@@ -186,7 +216,7 @@ def wrap(network: Network, weights: Arrays, inputs: Arrays) -> dict[str, Any]:
     torch.manual_seed(0)
     base = make(network, weights)
     x = tensors(inputs)
-    expected = arrays(base.eval()(*x))
+    expected = arrays(base.eval()(*x), network)
     base.train()
     before = state(base)
 
@@ -212,15 +242,15 @@ def wrap(network: Network, weights: Arrays, inputs: Arrays) -> dict[str, Any]:
     torch.optim.SGD(base.parameters(), 0.1).step()
     return {
         "expected": expected,
-        "first": arrays(outputs),
-        "second": arrays(second),
+        "first": arrays(outputs, network),
+        "second": arrays(second, network),
         "in_training_mode": in_training_mode,
         "status": [status_before, status_after],
         "weights": [before, after],
         "through_wrapper": through_wrapper,
         "through_base": through_base,
-        "wrapper_trained": arrays(wrapper(*x)),
-        "base_trained": arrays(base.eval()(*x)),
+        "wrapper_trained": arrays(wrapper(*x), network),
+        "base_trained": arrays(base.eval()(*x), network),
     }
 
 
@@ -252,6 +282,62 @@ def predictions(
     }
 
 
+def executions(
+    network: Network, weights: Arrays, batches: list[np.ndarray]
+) -> dict[str, list[dict[str, Any]]]:
+    """Outputs for each batch and how often the second stage ran for it: eager and compiled."""
+    module = make(network, weights).eval()
+    second_stage, runs = module.second_stage, []
+
+    def counted(x: Tensor) -> Tensor:
+        runs.append(len(x))
+        return second_stage(x)
+
+    module.second_stage = counted
+    found: dict[str, list[dict[str, Any]]] = {}
+    torch.compiler.reset()
+    for way, call in (("eager", module), ("compiled", torch.compile(module, backend="eager"))):
+        found[way] = []
+        for images in batches:
+            runs.clear()
+            outputs = arrays(call(*tensors({"image": images})), network)
+            found[way].append({"outputs": outputs, "runs": len(runs)})
+    return found
+
+
+def complaints() -> dict[str, str]:
+    """What is said to arguments and to inputs that do not fit."""
+    unet, attention = UNet(base_width=2), MultiHeadAttention(6, 3)
+    seq2seq = Seq2Seq(embed_dim=4, num_heads=1, num_layers=1)
+    lengths = torch.tensor([8, 8])
+
+    def tokens(count: int) -> Tensor:
+        return torch.zeros(2, count, dtype=torch.int32)
+
+    calls = {
+        "high image": lambda: unet(torch.zeros(2, 1, 20, 16)),
+        "wide image": lambda: unet(torch.zeros(2, 1, 16, 20)),
+        "columns": lambda: seq2seq(torch.zeros(2, 172, 28), lengths, tokens(7)),
+        "part of a step": lambda: seq2seq(torch.zeros(2, 10, 28), lengths, tokens(7)),
+        "tokens": lambda: seq2seq(torch.zeros(2, 168, 28), lengths, tokens(8)),
+        "mask": lambda: attention(
+            torch.zeros(2, 5, 6), torch.zeros(2, 7, 6), torch.ones(2, 7, 5, dtype=torch.bool)
+        ),
+        "heads": lambda: MultiHeadAttention(10, 3),
+        "threshold": lambda: EarlyExitNet(1.5),
+        "threshold 0": lambda: EarlyExitNet(0.0),
+        "block": lambda: DenseBlock(3, 0, 2),
+        "network": lambda: DenseNet(growth_rate=0),
+    }
+    found = {}
+    for name, call in calls.items():
+        try:
+            call()
+        except ValueError as error:
+            found[name] = str(error)
+    return found
+
+
 def own_file(network: Network, weights: Arrays, path: Path) -> list[str]:
     """Save a module's whole state dict as PyTorch users do; its keys."""
     whole = make(network, weights).state_dict()
@@ -264,3 +350,20 @@ def plain_load(network: Network, path: Path) -> tuple[list[str], list[str], Arra
     module = make(network)
     keys = module.load_state_dict(load_file(path), strict=False)
     return keys.missing_keys, keys.unexpected_keys, state(module)
+
+
+def stock_gru(network: Network, weights: Arrays, images: np.ndarray) -> list[list[np.ndarray]]:
+    """A RowGRU's outputs, and those with PyTorch's own GRU in place of its cell and loop."""
+    module = make(network, weights)
+    (x,) = tensors({"image": images})
+    rnn = nn.GRU(module.input_size, module.hidden_size, batch_first=True)
+    parts = {"ih": module.cell.input_gates, "hh": module.cell.hidden_gates}
+    rnn.load_state_dict(
+        {
+            f"{kind}_{name}_l0": tensor
+            for name, layer in parts.items()
+            for kind, tensor in layer.state_dict().items()
+        }
+    )
+    _, state = rnn(x.transpose(1, 2).flatten(2))
+    return [arrays(module(x), network), arrays(module.fc(state[0]), network)]
