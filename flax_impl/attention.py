@@ -49,7 +49,8 @@ class MultiHeadAttention(nn.Module):
     def setup(self) -> None:
         """Name the layers."""
         self.query = nn.Dense(self.embed_dim)
-        self.key = nn.Dense(self.embed_dim)
+        # A bias of the keys would move all scores of a query alike, and softmax would cancel it.
+        self.key = nn.Dense(self.embed_dim, use_bias=False)
         self.value = nn.Dense(self.embed_dim)
         self.out = nn.Dense(self.embed_dim)
 

@@ -42,7 +42,8 @@ class MultiHeadAttention(keras.Model):
         self.num_heads = num_heads
 
         self.query = layers.Dense(embed_dim, name="query")
-        self.key = layers.Dense(embed_dim, name="key")
+        # A bias of the keys would move all scores of a query alike, and softmax would cancel it.
+        self.key = layers.Dense(embed_dim, use_bias=False, name="key")
         self.value = layers.Dense(embed_dim, name="value")
         self.out = layers.Dense(embed_dim, name="out")
 

@@ -19,14 +19,21 @@ from shared.specs import SPECS, Case, Spec
 from shared.workers import Worker
 from tests import native as native_checks
 
-# A test runs what JAX compiles once or twice: it is not worth optimising.
-QUICKLY = {"XLA_FLAGS": "--xla_backend_optimization_level=0"}
+# A test runs what JAX compiles once or twice: it is not worth optimising. The next test that builds
+# the same network finds it in a cache (see `lend`), however little time it took.
+QUICKLY = {
+    "XLA_FLAGS": "--xla_backend_optimization_level=0",
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+}
+# For networks as small as these PyTorch's threads wait for each other longer than they compute.
+ALONE = {"OMP_NUM_THREADS": "1"}
 FLAVOURS: dict[str, tuple[str, dict[str, str]]] = {
-    "torch": ("torch", {}),
+    "torch": ("torch", ALONE),
     "flax": ("flax", QUICKLY),
     "keras": ("keras", {"KERAS_BACKEND": "tensorflow"}),
     "keras-jax": ("keras", {"KERAS_BACKEND": "jax", **QUICKLY}),
-    "keras-torch": ("keras", {"KERAS_BACKEND": "torch"}),
+    "keras-torch": ("keras", {"KERAS_BACKEND": "torch", **ALONE}),
 }
 # Several workers share a GPU, where there is one: none may take all its memory.
 SHARING = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
@@ -36,9 +43,9 @@ CASES = [
     for spec in SPECS.values()
     for case in spec.cases
 ]
-# Keras is one panel on three frameworks: its mistakes show on TensorFlow. So test_architectures
-# takes on the other two, of each spec, the network in its smallest case alone; and where it goes
-# through whole networks, only those of these classes.
+# Keras is one panel on three frameworks: its mistakes show on TensorFlow. On the other two a test
+# of all cases takes, of each spec, the network in its smallest case alone; and where
+# test_architectures goes through networks, it takes those of these classes.
 SECOND_TO_TENSORFLOW = ("keras-jax", "keras-torch")
 STILL_TAKEN = ("MNISTClassifier", "MIMONet", "SimpleResNet", "EarlyExitNet")
 
@@ -62,19 +69,21 @@ def smallest(spec: Spec) -> Case:
 
 
 def is_repetition(item: pytest.Item) -> bool:
-    """Whether a test of test_architectures shows nothing that another one does not show sooner."""
-    if item.path.name != "test_architectures.py" or not isinstance(item, pytest.Function):
+    """Whether a test shows nothing that another one does not show sooner."""
+    if not isinstance(item, pytest.Function) or not hasattr(item, "callspec"):
         return False
-    arguments: dict[str, Any] = item.callspec.params if hasattr(item, "callspec") else {}
+    arguments: dict[str, Any] = item.callspec.params
     again = arguments.get("flavour") in SECOND_TO_TENSORFLOW
+    native = item.path.name == "test_architectures.py"
     if "case" in arguments:
-        # A default is a larger one of the spec's other cases, and its names are tested apart.
+        # What a framework does with a default, it does with a smaller case; its names, its counts
+        # and its numbers are tested elsewhere.
         case = arguments["case"]
-        few = again or case.label == "default"
+        few = again or (native and case.label == "default")
         return few and case not in [smallest(spec) for spec in SPECS.values()]
     networks = [SPECS[arguments["name"]].network] if "name" in arguments else []
     networks += [arguments["network"]] if "network" in arguments else []
-    return again and any(network.cls not in STILL_TAKEN for network in networks)
+    return native and again and any(network.cls not in STILL_TAKEN for network in networks)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -93,8 +102,9 @@ def lacking(flavour: str) -> str | None:
 
 
 @pytest.fixture(scope="session")
-def lend() -> Iterator[Lend]:
+def lend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lend]:
     """Give the worker of a flavour, or skip the test where the flavour is not installed."""
+    cache = {"JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("compiled"))}
     with ExitStack() as stack:
         workers: dict[str, Worker] = {}
 
@@ -106,7 +116,8 @@ def lend() -> Iterator[Lend]:
                 pytest.skip(reason)
             if flavour not in workers:
                 backend, environment = FLAVOURS[flavour]
-                workers[flavour] = stack.enter_context(Worker(backend, {**SHARING, **environment}))
+                worker = Worker(backend, {**SHARING, **cache, **environment})
+                workers[flavour] = stack.enter_context(worker)
             return workers[flavour]
 
         yield get

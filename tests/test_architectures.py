@@ -226,7 +226,8 @@ def transformer_layer(name: str, *attentions: str) -> Shapes:
     for number in range(len(attentions) + 1):
         shapes |= layer(f"{name}.norm{number + 1}", 64)
     for attention in attentions:
-        for part in ("query", "key", "value", "out"):
+        shapes[f"{name}.{attention}.key.weight"] = (64, 64)
+        for part in ("query", "value", "out"):
             shapes |= layer(f"{name}.{attention}.{part}", 64, 64)
     return shapes
 

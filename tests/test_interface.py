@@ -583,9 +583,13 @@ def trained(
 
 
 def moves(run: dict[str, Any]) -> Arrays:
-    """How far training moved each tensor, in float64."""
+    """How far training moved each tensor, in float64.
+
+    Without running variances: PyTorch's are those of unbiased batch variances, the others' not.
+    """
     before, after = run["before"], run["after"]
-    return {name: after[name].astype(np.float64) - before[name] for name in before}
+    names = [name for name in before if not name.endswith("running_var")]
+    return {name: after[name].astype(np.float64) - before[name] for name in names}
 
 
 # Powers of two: Keras keeps both in float32, where 0.1 would already differ by 1e-8.

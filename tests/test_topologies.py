@@ -134,7 +134,7 @@ def flat(images: np.ndarray) -> np.ndarray:
 
 
 def dense(w: Arrays, name: str, x: np.ndarray) -> np.ndarray:
-    return x @ w[f"{name}.weight"].T + w[f"{name}.bias"]
+    return x @ w[f"{name}.weight"].T + w.get(f"{name}.bias", 0.0)
 
 
 def conv(w: Arrays, name: str, x: np.ndarray) -> np.ndarray:

@@ -39,7 +39,8 @@ class MultiHeadAttention(nn.Module):
         self.num_heads = num_heads
 
         self.query = nn.Linear(embed_dim, embed_dim)
-        self.key = nn.Linear(embed_dim, embed_dim)
+        # A bias of the keys would move all scores of a query alike, and softmax would cancel it.
+        self.key = nn.Linear(embed_dim, embed_dim, bias=False)
         self.value = nn.Linear(embed_dim, embed_dim)
         self.out = nn.Linear(embed_dim, embed_dim)
 
