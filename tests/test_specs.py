@@ -35,11 +35,11 @@ STATED = {
     )
     + sum(4 * 2 * o * o + o for o in (64, 32, 16))
     + (16 * 11 + 11),
-    # Attention has 4 (D^2 + D), the two dense layers 8 D^2 + 5 D, a layer norm 2 D; D is 64.
+    # Attention has 4 D^2 + 3 D, the two dense layers 8 D^2 + 5 D, a layer norm 2 D; D is 64.
     "seq2seq": (112 * 64 + 64)
-    + 2 * ((4 + 8) * 64**2 + (4 + 5 + 2 * 2) * 64)
+    + 2 * ((4 + 8) * 64**2 + (3 + 5 + 2 * 2) * 64)
     + 12 * 64
-    + 2 * ((8 + 8) * 64**2 + (8 + 5 + 3 * 2) * 64)
+    + 2 * ((8 + 8) * 64**2 + (6 + 5 + 3 * 2) * 64)
     + 2 * 2 * 64
     + (64 * 11 + 11),
     "row_gru": 3 * 64 * (28 + 64) + 6 * 64 + (64 * 10 + 10),
