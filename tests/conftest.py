@@ -81,9 +81,11 @@ def is_repetition(item: pytest.Item) -> bool:
         case = arguments["case"]
         few = again or (native and case.label == "default")
         return few and case not in [smallest(spec) for spec in SPECS.values()]
+    if not (native and again):
+        return False
     networks = [SPECS[arguments["name"]].network] if "name" in arguments else []
     networks += [arguments["network"]] if "network" in arguments else []
-    return native and again and any(network.cls not in STILL_TAKEN for network in networks)
+    return any(network.cls not in STILL_TAKEN for network in networks)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
