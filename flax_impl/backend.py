@@ -15,11 +15,13 @@ from jax import Array
 
 from flax_impl import training, weights
 from flax_impl.inference import InferenceModel
+from flax_impl.probe import FlaxProbe
 from shared.errors import DeviceMissingError
 from shared.interface import (
     Arrays,
     Backend,
     Model,
+    Probe,
     TensorInfo,
     by_name,
     check_build,
@@ -51,7 +53,7 @@ class FlaxModel:
         network: Network,
         native: nn.Module,
         variables: weights.Variables,
-        slots: Mapping[str, weights.Slot],
+        layout: weights.Layout,
         dtype: str,
         device: str,
     ) -> None:
@@ -60,7 +62,7 @@ class FlaxModel:
         self.variables = variables
         self.dtype = dtype
         self.device = device
-        self._slots = slots
+        self.slots, self.names, self.dropouts = layout
         self._apply = jax.jit(partial(native.apply, train=False))
         self._predict = jax.jit(
             lambda variables, inputs: InferenceModel(native).apply(
@@ -75,16 +77,16 @@ class FlaxModel:
 
     def table(self) -> list[TensorInfo]:
         """Every tensor in canonical names and layouts."""
-        return weights.table(self.variables, self._slots)
+        return weights.table(self.variables, self.slots)
 
     def weights(self) -> dict[str, np.ndarray]:
         """Copies of all parameters and buffers."""
-        return weights.to_canonical(self.variables, self._slots)
+        return weights.to_canonical(self.variables, self.slots)
 
     def load_weights(self, arrays: Arrays) -> None:
         """Take canonical weights."""
         with self.computing():
-            self.variables = weights.from_canonical(self.variables, self._slots, arrays)
+            self.variables = weights.from_canonical(self.variables, self.slots, arrays)
 
     def computing(self) -> Any:
         """A context in which JAX computes in the model's dtype on its device."""
@@ -121,6 +123,10 @@ class FlaxModel:
         with self.computing():
             tokens, attention = self._decode(self.variables, self.inputs(inputs, network))
             return np.array(tokens, np.int32), np.array(attention)
+
+    def probe(self) -> Probe:
+        """What watches this model."""
+        return FlaxProbe(self)
 
     def trainer(self, task: Task, settings: Settings, seed: int) -> SharedTrainer:
         """An optimizer at work on this model."""
@@ -164,6 +170,7 @@ class FlaxBackend:
     """Builds the classes of `flax_impl`."""
 
     name = "flax"
+    unbiased_variance = False
 
     def versions(self) -> dict[str, str]:
         """The versions of JAX, Flax and optax."""
@@ -198,14 +205,14 @@ class FlaxBackend:
                 )
                 for tensor in network.inputs.values()
             ]
-            slots = weights.layout(module, *example)
+            layout = weights.layout(module, *example)
             # Run once, so not worth optimising: compiled three times as fast.
             quickly = {"xla_backend_optimization_level": 0}
             init = jax.jit(module.init, compiler_options=quickly)
             variables = init(jax.random.key(seed), *example)
             # Flax computes in the dtype that variables and inputs have: no layer needs to say it.
             variables = jax.tree.map(lambda array: array.astype(dtype), variables)
-        return FlaxModel(network, module, variables, slots, dtype, device)
+        return FlaxModel(network, module, variables, layout, dtype, device)
 
 
 BACKEND: Backend = FlaxBackend()

@@ -56,9 +56,13 @@ class RowGRU(nn.Module):
     def setup(self) -> None:
         """Name the layers; the cell is lifted into a loop over the second axis of its input."""
         # Every step has the same weights, so the cell has them once: they are broadcast, and
-        # there is one key to draw them from.
+        # there is one key to draw them from. What a step sows is stacked.
         loop = nn.scan(
-            GRUCell, variable_broadcast="params", split_rngs={"params": False}, in_axes=1
+            GRUCell,
+            variable_broadcast="params",
+            variable_axes={"intermediates": 0},
+            split_rngs={"params": False},
+            in_axes=1,
         )
         self.cell = loop(self.input_size, self.hidden_size)
         self.fc = nn.Dense(self.num_classes)

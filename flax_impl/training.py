@@ -21,15 +21,22 @@ Variables = Mapping[str, Any]
 
 def make_optimizer(settings: Settings) -> optax.GradientTransformation:
     """The optimizer that the settings name; it knows no parameters yet."""
+    rate: Any = settings.learning_rate
+    if settings.decay_steps:
+        rate = optax.cosine_decay_schedule(rate, settings.decay_steps)
     if settings.optimizer == "sgd":
-        return optax.sgd(settings.learning_rate, settings.momentum)
-    return optax.adam(settings.learning_rate)
+        optimizer = optax.sgd(rate, settings.momentum or None, settings.nesterov)
+    elif settings.optimizer == "adamw":
+        optimizer = optax.adamw(rate, eps=settings.epsilon, weight_decay=settings.weight_decay)
+    else:
+        optimizer = optax.adam(rate, eps=settings.epsilon)
+    if settings.clip_norm is None:
+        return optimizer
+    return optax.chain(optax.clip_by_global_norm(settings.clip_norm), optimizer)
 
 
-def total_loss(
-    task: Task, outputs: Mapping[str, Array], targets: Mapping[str, Array]
-) -> dict[str, Array]:
-    """The sum of the objectives' means, and what the task's metrics are counted from."""
+def total_loss(task: Task, outputs: Mapping[str, Array], targets: Mapping[str, Array]) -> Array:
+    """The sum of the objectives' means."""
     terms: list[Any] = []
     for objective in task.objectives:
         output, target = outputs[objective.output], targets[objective.target]
@@ -44,7 +51,14 @@ def total_loss(
         else:
             term = jnp.square(output - target).mean()
         terms.append(objective.weight * term)
-    return {"loss": sum(terms), **count(task, outputs, targets)}
+    return sum(terms)  # type: ignore[return-value]
+
+
+def measure(
+    task: Task, outputs: Mapping[str, Array], targets: Mapping[str, Array]
+) -> dict[str, Array]:
+    """The loss, and what the task's metrics are counted from."""
+    return {"loss": total_loss(task, outputs, targets), **count(task, outputs, targets)}
 
 
 def count(
@@ -105,7 +119,7 @@ class Trainer:
                 rngs={"dropout": key},
                 mutable=list(state),
             )
-            result = total_loss(task, by_name(outputs, found), targets)
+            result = measure(task, by_name(outputs, found), targets)
             return result["loss"], (result, updates)
 
         @jax.jit
@@ -124,7 +138,7 @@ class Trainer:
         @jax.jit
         def evaluation_step(variables: Variables, inputs: Any, targets: Any) -> Any:
             named = by_name(outputs, module.apply(variables, *inputs, train=False))
-            result = total_loss(task, named, targets)
+            result = measure(task, named, targets)
             if "decoded_accuracy" in task.metrics:
                 # Not told the last input, the tokens.
                 tokens, _ = module.apply(variables, *inputs[:-1], method="decode")

@@ -70,8 +70,19 @@ def _canonical_prefix(module: nn.Module, known: Mapping[Path, tuple[str, type]])
     return f"{known[module.path[:-1]][0]}{module.path[-1]}."
 
 
-def layout(module: nn.Module, *inputs: jax.Array) -> dict[str, Slot]:
-    """Every canonical name of a module with its place in the variables.
+class Layout(NamedTuple):
+    """Every canonical name of a tensor with its place, every layer's path with its own name.
+
+    `dropouts` has the dropout layers' rates.
+    """
+
+    slots: dict[str, Slot]
+    names: dict[Path, str]
+    dropouts: dict[str, float]
+
+
+def layout(module: nn.Module, *inputs: jax.Array) -> Layout:
+    """What the tensors and the layers of a module are called in PyTorch.
 
     The module is run on the shapes of `inputs` alone, to see which layers it really has.
 
@@ -79,6 +90,7 @@ def layout(module: nn.Module, *inputs: jax.Array) -> dict[str, Slot]:
         WeightsError: a layer with variables is of a type that has no rule here.
     """
     layers: dict[Path, tuple[str, type]] = {}
+    dropouts: dict[str, float] = {}
 
     def note(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
         bound = context.module
@@ -88,6 +100,8 @@ def layout(module: nn.Module, *inputs: jax.Array) -> dict[str, Slot]:
                 "the kernel, and no order of the axes makes it PyTorch's"
             )
         layers[bound.path] = (_canonical_prefix(bound, layers), type(bound))
+        if isinstance(bound, nn.Dropout):
+            dropouts[layers[bound.path][0].removesuffix(".")] = bound.rate
         return call(*args, **kwargs)
 
     with nn.intercept_methods(note):
@@ -103,7 +117,8 @@ def layout(module: nn.Module, *inputs: jax.Array) -> dict[str, Slot]:
             )
         name, axes = _TENSORS[layer][collection, leaf]
         slots[prefix + name] = Slot((collection, *path, leaf), axes)
-    return slots
+    names = {path: prefix.removesuffix(".") for path, (prefix, _) in layers.items()}
+    return Layout(slots, names, dropouts)
 
 
 def _leaves(variables: Variables) -> list[tuple[str, Path, str]]:

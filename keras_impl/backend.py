@@ -13,11 +13,13 @@ from keras import ops
 
 from keras_impl import training, weights
 from keras_impl.inference import InferenceModel
+from keras_impl.probe import KerasProbe
 from shared.errors import ConfigurationError, DeviceMissingError
 from shared.interface import (
     Arrays,
     Backend,
     Model,
+    Probe,
     TensorInfo,
     by_name,
     check_build,
@@ -92,20 +94,20 @@ class KerasModel:
         self.native = native
         self.dtype = dtype
         self.device = device
-        self._slots = weights.layout(native)
+        self.slots = weights.layout(native)
 
     def table(self) -> list[TensorInfo]:
         """Every tensor in canonical names and layouts."""
-        return weights.table(self._slots)
+        return weights.table(self.slots)
 
     def weights(self) -> dict[str, np.ndarray]:
         """Copies of all parameters and buffers."""
-        return weights.to_canonical(self._slots)
+        return weights.to_canonical(self.slots)
 
     def load_weights(self, arrays: Arrays) -> None:
         """Take canonical weights."""
         with self.computing():
-            weights.from_canonical(self._slots, arrays)
+            weights.from_canonical(self.slots, arrays)
 
     def computing(self) -> Any:
         """A context in which Keras computes in the model's dtype on its device."""
@@ -157,6 +159,10 @@ class KerasModel:
                 np.array(ops.convert_to_numpy(attention)),
             )
 
+    def probe(self) -> Probe:
+        """What watches this model."""
+        return KerasProbe(self)
+
     def trainer(self, task: Task, settings: Settings, seed: int) -> SharedTrainer:
         """An optimizer at work on this model."""
         return KerasTrainer(self, task, settings, seed)
@@ -198,6 +204,7 @@ class KerasBackend:
     """Builds the classes of `keras_impl`, on whichever backend Keras runs."""
 
     name = "keras"
+    unbiased_variance = False
 
     def versions(self) -> dict[str, str]:
         """The versions of Keras and of the framework that it runs on."""

@@ -9,25 +9,67 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
 from keras import KerasTensor, ops
 
 from shared.interface import by_name
 from shared.specs import Settings, Task
 
 
+class PaperEpsilon(keras.optimizers.Optimizer):
+    """Epsilon beside the corrected root of the second moment, as the paper has it.
+
+    Keras has it beside the uncorrected root, which the first step shrinks to a thirtieth. So it
+    must shrink alike: epsilon sqrt(1 - beta_2^t) there is epsilon here.
+    """
+
+    epsilon: Any
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Keras's own step with the epsilon of this step."""
+        epsilon, step = self.epsilon, ops.cast(self.iterations + 1, variable.dtype)
+        self.epsilon = epsilon * ops.sqrt(
+            1 - ops.power(ops.cast(self.beta_2, variable.dtype), step)
+        )
+        try:
+            super().update_step(gradient, variable, learning_rate)
+        finally:
+            self.epsilon = epsilon
+
+
+class Adam(PaperEpsilon, keras.optimizers.Adam):
+    """Adam as Kingma and Ba have it."""
+
+
+class AdamW(PaperEpsilon, keras.optimizers.AdamW):
+    """Adam with decoupled weight decay."""
+
+
 def make_optimizer(settings: Settings) -> keras.optimizers.Optimizer:
     """The optimizer that the settings name."""
+    # Python's floats become float32 on TensorFlow, whatever they meet; NumPy's keep their digits.
+    number: Any = np.float64 if keras.config.floatx() == "float64" else float
+    rate = number(settings.learning_rate)
+    if settings.decay_steps:
+        rate = keras.optimizers.schedules.CosineDecay(rate, settings.decay_steps)
+    clip = {"global_clipnorm": settings.clip_norm}  # `clipnorm` is for each variable by itself
     if settings.optimizer == "sgd":
-        return keras.optimizers.SGD(settings.learning_rate, momentum=settings.momentum)
-    # Keras's own epsilon is 1e-7. It also stands beside the uncorrected root of the second
-    # moment, so the first steps still differ from the other two by a trace.
-    return keras.optimizers.Adam(settings.learning_rate, epsilon=1e-8)
+        return keras.optimizers.SGD(rate, number(settings.momentum), settings.nesterov, **clip)
+    adam = {
+        "beta_1": number(0.9),
+        "beta_2": number(0.999),
+        "epsilon": number(settings.epsilon),
+        **clip,
+    }
+    if settings.optimizer == "adamw":
+        return AdamW(rate, number(settings.weight_decay), **adam)
+    return Adam(rate, **adam)
 
 
 def total_loss(
     task: Task, outputs: Mapping[str, KerasTensor], targets: Mapping[str, KerasTensor]
-) -> dict[str, KerasTensor]:
-    """The sum of the objectives' means, and what the task's metrics are counted from."""
+) -> KerasTensor:
+    """The sum of the objectives' means."""
     terms: list[Any] = []
     for objective in task.objectives:
         output, target = outputs[objective.output], targets[objective.target]
@@ -41,7 +83,14 @@ def total_loss(
         else:
             term = ops.mean(ops.square(output - target))
         terms.append(objective.weight * term)
-    return {"loss": sum(terms), **count(task, outputs, targets)}
+    return sum(terms)  # type: ignore[return-value]
+
+
+def measure(
+    task: Task, outputs: Mapping[str, KerasTensor], targets: Mapping[str, KerasTensor]
+) -> dict[str, KerasTensor]:
+    """The loss, and what the task's metrics are counted from."""
+    return {"loss": total_loss(task, outputs, targets), **count(task, outputs, targets)}
 
 
 def number(truths: KerasTensor, axis: int | None = None) -> KerasTensor:
@@ -97,7 +146,7 @@ class Measured(keras.Model):
         """The loss and the sums for (inputs, targets)."""
         inputs, targets = batch
         found = by_name(self.outputs_in_order, self.model(inputs, training=training))
-        result = total_loss(self.task, found, targets)
+        result = measure(self.task, found, targets)
         if "decoded_accuracy" in self.task.metrics and not training:
             tokens, _ = self.model.decode(*inputs[:-1])  # not told the last input, the tokens
             result |= count_decoded(self.task, found, targets, tokens)

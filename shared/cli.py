@@ -97,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     training.add_argument("--epochs", type=int, help="passes over the data")
     training.add_argument("--batch-size", type=int, help="examples in a batch")
-    training.add_argument("--optimizer", help="adam or sgd")
+    training.add_argument("--optimizer", help="adam, adamw or sgd")
     training.add_argument("--learning-rate", type=float, help="the optimizer's learning rate")
     training.add_argument("--momentum", type=float, help="of sgd")
     training.add_argument(

@@ -25,6 +25,10 @@ class WeightsError(TriptychError):
     """Weights do not fit the network, or their file cannot be read or written."""
 
 
+class EvidenceError(TriptychError):
+    """A file of evidence cannot be read or written, or is not what it should be."""
+
+
 class DataError(TriptychError):
     """A data set is missing, damaged, or cannot be downloaded or stored."""
 

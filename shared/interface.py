@@ -7,7 +7,7 @@ Inside, each backend keeps its framework's own layout.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
@@ -51,6 +51,75 @@ class Trainer(Protocol):
 
     def evaluation_step(self, batch: Arrays) -> Mapping[str, Any]:
         """The same figures in evaluation mode; the model does not change."""
+
+
+Masks = Callable[[str, tuple[int, ...]], np.ndarray]
+"""Which values a dropout layer keeps: True or False for its canonical name and its input's shape,
+which is NHWC where the input is an image."""
+
+Dropout = Masks | Literal["off", "own"]
+"""What dropout does in training mode while a network is watched: keep what the masks say, do
+nothing, or what the framework does by itself."""
+
+Slots = dict[str, dict[str, np.ndarray]]
+"""An optimizer's state: for each parameter's canonical name its arrays under PyTorch's names,
+`momentum_buffer`, `exp_avg`, `exp_avg_sq`."""
+
+
+@dataclass(frozen=True)
+class Derivatives:
+    """What one pass forward and backward in training mode gives.
+
+    `activations` are as `Probe.watch` gives them. `buffers` are batch norm's statistics after the
+    pass.
+    """
+
+    activations: dict[str, np.ndarray]
+    loss: np.ndarray
+    gradients: dict[str, np.ndarray]
+    input_gradients: dict[str, np.ndarray]
+    buffers: dict[str, np.ndarray]
+
+
+class Stepper(Protocol):
+    """The framework's own optimizer at work on a watched network, without dropout."""
+
+    def step(self, batch: Arrays) -> None:
+        """Change the network by one step on inputs and targets by name."""
+
+    def slots(self) -> Slots:
+        """Copies of the optimizer's state."""
+
+    def load_slots(self, slots: Slots, steps: int) -> None:
+        """Take another optimizer's state after so many steps."""
+
+
+class Probe(Protocol):
+    """A model, watched from outside by the framework's own means; the model does not change.
+
+    Layers have canonical names, as their tensors do: `layer1.0.conv1`. Arrays have canonical
+    layouts: images are NHWC.
+    """
+
+    def watch(self, inputs: Arrays, *, train: bool, dropout: Dropout = "off") -> dict:
+        """What goes into and comes out of every named layer, in the order of execution.
+
+        `NAME:in` is a layer's first input, `NAME:out` its output (`NAME:out1` and so on the
+        further ones of a tuple). A layer that is called several times has its calls stacked on a
+        new first axis. Layers that only one framework can name, such as containers, may be missing
+        in another.
+        """
+
+    def differentiate(self, batch: Arrays, task: Task, *, dropout: Dropout = "off") -> Derivatives:
+        """Forward and backward in training mode, on inputs and targets by name."""
+
+    def dropouts(self) -> dict[str, float]:
+        """The canonical names of the dropout layers, and the share that each drops."""
+
+    def stepper(
+        self, task: Task, settings: Settings | None, learning_rate: float = 1e-3
+    ) -> Stepper:
+        """The optimizer of the settings; without any, the library's Adam as it is shipped."""
 
 
 class Model(Protocol):
@@ -98,6 +167,9 @@ class Model(Protocol):
             ConfigurationError: the network writes no sequences.
         """
 
+    def probe(self) -> Probe:
+        """What watches this model."""
+
     def trainer(self, task: Task, settings: Settings, seed: int) -> Trainer:
         """An optimizer for this model; `seed` is for dropout."""
 
@@ -109,6 +181,8 @@ class Backend(Protocol):
     """One framework."""
 
     name: str
+    unbiased_variance: bool
+    """Whether batch norm keeps the unbiased variance of batches for evaluation."""
 
     def versions(self) -> dict[str, str]:
         """Names and versions of the libraries that compute."""

@@ -126,29 +126,60 @@ class Task:
     evaluation_batch: int = 500
 
 
+OPTIMIZERS = ("adam", "adamw", "sgd")
+
+
 @dataclass(frozen=True)
 class Settings:
-    """How to train. Optimizers: "adam" (beta 0.9 and 0.999, epsilon 1e-8), "sgd" (`momentum`)."""
+    """How to train.
+
+    Optimizers: "sgd" (with `momentum`, which `nesterov` looks ahead by), "adam" and "adamw" (beta
+    0.9 and 0.999, `epsilon` beside the corrected root as in Kingma and Ba, 2015, arXiv:1412.6980).
+    `weight_decay` is AdamW's, decoupled from the gradient (Loshchilov and Hutter, 2019,
+    arXiv:1711.05101) and of all parameters. Gradients are scaled down to a global norm of
+    `clip_norm`. With `decay_steps` the learning rate falls to 0 along half a cosine over so many
+    steps (Loshchilov and Hutter, 2017, arXiv:1608.03983).
+    """
 
     epochs: int = 5
     batch_size: int = 64
-    optimizer: Literal["adam", "sgd"] = "adam"
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
     learning_rate: float = 1e-3
     momentum: float = 0.9
+    nesterov: bool = False
+    epsilon: float = 1e-8
+    weight_decay: float = 0.0
+    clip_norm: float | None = None
+    decay_steps: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size"):
+        for name in ("epochs", "batch_size", "decay_steps"):
             value = getattr(self, name)
+            if value is None and name == "decay_steps":
+                continue
             if not isinstance(value, int) or value < 1:
                 raise ConfigurationError(
                     f"{name} must be a whole number of at least 1, not {value!r}"
                 )
-        if self.optimizer not in ("adam", "sgd"):
-            raise ConfigurationError(f"optimizer must be adam or sgd, not {self.optimizer!r}")
-        if not 0 < self.learning_rate < float("inf"):
-            raise ConfigurationError(f"learning_rate must be above 0, not {self.learning_rate!r}")
+        if self.optimizer not in OPTIMIZERS:
+            known = ", ".join(OPTIMIZERS[:-1])
+            raise ConfigurationError(
+                f"optimizer must be {known} or {OPTIMIZERS[-1]}, not {self.optimizer!r}"
+            )
+        for name in ("learning_rate", "epsilon", "clip_norm"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < float("inf"):
+                raise ConfigurationError(f"{name} must be above 0, not {value!r}")
         if not 0 <= self.momentum < 1:
             raise ConfigurationError(f"momentum must be in [0, 1), not {self.momentum!r}")
+        if self.nesterov and (self.optimizer != "sgd" or not self.momentum):
+            raise ConfigurationError("nesterov needs the optimizer sgd with a momentum above 0")
+        if not 0 <= self.weight_decay < float("inf"):
+            raise ConfigurationError(f"weight_decay must be at least 0, not {self.weight_decay!r}")
+        if self.weight_decay and self.optimizer != "adamw":
+            raise ConfigurationError(
+                f"weight_decay is of the optimizer adamw, not of {self.optimizer}"
+            )
 
 
 @dataclass(frozen=True)

@@ -136,7 +136,7 @@ def test_version_and_help_name_every_verb() -> None:
         (["compare", "--batch-size", "4001"], "batch_size must be at most 4000"),
         (["compare", "--learning-rate", "nan"], "learning_rate must be above 0, not nan"),
         (["compare", "--momentum", "1"], "momentum must be in [0, 1), not 1.0"),
-        (["compare", "--optimizer", "lion"], "optimizer must be adam or sgd, not 'lion'"),
+        (["compare", "--optimizer", "lion"], "optimizer must be adam, adamw or sgd, not 'lion'"),
         (["compare", "--seed", "-1"], "seed must be in [0, 2147483648), not -1"),
         (["compare", "--device", "tpu"], "there is no device 'tpu'"),
         (["compare", "--data", "cifar"], "there is no data set 'cifar'"),

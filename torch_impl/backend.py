@@ -12,6 +12,7 @@ from shared.interface import (
     Arrays,
     Backend,
     Model,
+    Probe,
     TensorInfo,
     by_name,
     check_build,
@@ -23,6 +24,7 @@ from shared.interface import Trainer as SharedTrainer
 from shared.specs import Network, Settings, Task
 from torch_impl import training, weights
 from torch_impl.inference import InferenceModel
+from torch_impl.probe import TorchProbe
 
 
 class TorchModel:
@@ -59,11 +61,16 @@ class TorchModel:
 
     def targets(self, task: Task, batch: Arrays) -> dict[str, Tensor]:
         """The task's targets as tensors on the model's device."""
-        targets = {o.target: self._tensor(batch[o.target]) for o in task.objectives}
-        return {
-            name: t.to(getattr(torch, self.dtype)) if t.is_floating_point() else t
-            for name, t in targets.items()
-        }
+        return {o.target: self._target(batch[o.target], o.output) for o in task.objectives}
+
+    def _target(self, array: np.ndarray, output: str) -> Tensor:
+        """One target: numbers in the model's dtype, an image with its channels first."""
+        tensor = self._tensor(array)
+        if not tensor.is_floating_point():
+            return tensor
+        image = "H" in self.network.outputs[output].axes
+        tensor = tensor.permute(0, 3, 1, 2) if image else tensor
+        return tensor.to(getattr(torch, self.dtype))
 
     def __call__(self, inputs: Arrays) -> dict[str, np.ndarray]:
         """Outputs by name in evaluation mode."""
@@ -84,6 +91,10 @@ class TorchModel:
         network = check_decodes(self.network, self.native)
         tokens, attention = InferenceModel(self.native).decode(*self.inputs(inputs, network))
         return self._array(tokens).astype(np.int32), self._array(attention)
+
+    def probe(self) -> Probe:
+        """What watches this model."""
+        return TorchProbe(self)
 
     def trainer(self, task: Task, settings: Settings, seed: int) -> SharedTrainer:
         """An optimizer at work on this model."""
@@ -129,6 +140,7 @@ class TorchBackend:
     """Builds the classes of `torch_impl`."""
 
     name = "torch"
+    unbiased_variance = True
 
     def versions(self) -> dict[str, str]:
         """The version of PyTorch."""

@@ -17,11 +17,36 @@ from shared.specs import Settings, Task
 
 def make_optimizer(module: nn.Module, settings: Settings) -> torch.optim.Optimizer:
     """The optimizer that the settings name, over all parameters."""
+    parameters, rate = module.parameters(), settings.learning_rate
     if settings.optimizer == "sgd":
         return torch.optim.SGD(
-            module.parameters(), settings.learning_rate, momentum=settings.momentum, fused=True
+            parameters, rate, momentum=settings.momentum, nesterov=settings.nesterov, fused=True
         )
-    return torch.optim.Adam(module.parameters(), settings.learning_rate, fused=True)
+    if settings.optimizer == "adamw":
+        decay = settings.weight_decay
+        return torch.optim.AdamW(
+            parameters, rate, eps=settings.epsilon, weight_decay=decay, fused=True
+        )
+    return torch.optim.Adam(parameters, rate, eps=settings.epsilon, fused=True)
+
+
+def make_schedule(
+    optimizer: torch.optim.Optimizer, settings: Settings
+) -> torch.optim.lr_scheduler.LRScheduler:
+    """What changes the learning rate after every step, by half a cosine or not at all."""
+    if settings.decay_steps:
+        return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.decay_steps)
+    return torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0)
+
+
+def clip(module: nn.Module, settings: Settings) -> None:
+    """Scale the gradients down to a global norm, where the settings have one."""
+    if settings.clip_norm is None:
+        return
+    gradients = [p.grad for p in module.parameters() if p.grad is not None]
+    norm = nn.utils.get_total_norm(gradients)
+    # PyTorch adds 1e-6 to the norm, which the others do not.
+    nn.utils.clip_grads_with_norm_(module.parameters(), settings.clip_norm, norm - 1e-6)
 
 
 def classes_last(output: Tensor) -> Tensor:
@@ -29,10 +54,8 @@ def classes_last(output: Tensor) -> Tensor:
     return output.movedim(1, -1) if output.ndim == 4 else output
 
 
-def total_loss(
-    task: Task, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]
-) -> dict[str, Tensor]:
-    """The sum of the objectives' means, and what the task's metrics are counted from."""
+def total_loss(task: Task, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
+    """The sum of the objectives' means."""
     terms: list[Any] = []
     for objective in task.objectives:
         output, target = outputs[objective.output], targets[objective.target]
@@ -49,7 +72,14 @@ def total_loss(
         else:
             term = F.mse_loss(output, target)
         terms.append(objective.weight * term)
-    return {"loss": sum(terms), **count(task, outputs, targets)}
+    return sum(terms)  # type: ignore[return-value]
+
+
+def measure(
+    task: Task, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """The loss, and what the task's metrics are counted from."""
+    return {"loss": total_loss(task, outputs, targets), **count(task, outputs, targets)}
 
 
 def count(
@@ -94,7 +124,9 @@ class Trainer:
         self.module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.outputs = outputs
         self.task = task
+        self.settings = settings
         self.optimizer = make_optimizer(module, settings)
+        self.schedule = make_schedule(self.optimizer, settings)
 
     def train_step(
         self, inputs: tuple[Tensor, ...], targets: Mapping[str, Tensor]
@@ -102,10 +134,12 @@ class Trainer:
         """One optimizer step."""
         self.module.train()
         outputs = by_name(self.outputs, self.module(*inputs))
-        result = total_loss(self.task, outputs, targets)
+        result = measure(self.task, outputs, targets)
         self.optimizer.zero_grad()
         result["loss"].backward()
+        clip(self.module, self.settings)
         self.optimizer.step()
+        self.schedule.step()
         return {name: value.detach() for name, value in result.items()}
 
     def evaluation_step(
@@ -115,7 +149,7 @@ class Trainer:
         self.module.eval()
         with torch.no_grad():
             outputs = by_name(self.outputs, self.module(*inputs))
-            result = total_loss(self.task, outputs, targets)
+            result = measure(self.task, outputs, targets)
             if "decoded_accuracy" in self.task.metrics:
                 decode: Any = self.module.decode
                 tokens, _ = decode(*inputs[:-1])  # not told the last input, the tokens

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Mapping
+from functools import cache
 
 import numpy as np
 
@@ -48,6 +50,16 @@ def sample_weights(table: Iterable[TensorInfo], dtype: str, seed: int) -> dict[s
     return values
 
 
+def starting_weights(table: Iterable[TensorInfo], dtype: str, seed: int) -> dict[str, np.ndarray]:
+    """Random values that a training can start from: scales near 1, biases and means near 0."""
+    values = sample_weights(table, "float64", seed)
+    for name, value in values.items():
+        if value.ndim == 1 and not name.endswith("running_var"):
+            scale = name.endswith("weight")
+            values[name] = (1.0 if scale else 0.0) + (value - 0.5) / 5
+    return {name: value.astype(dtype) for name, value in values.items()}
+
+
 def difference(a: np.ndarray, b: np.ndarray) -> float:
     """The largest difference over the largest value, max |a - b| / max |a|.
 
@@ -72,3 +84,91 @@ def unequal(a: Mapping[str, np.ndarray], b: Mapping[str, np.ndarray]) -> list[st
     """The names that only one side has, or whose tensors are not bitwise equal."""
     names = sorted({*a, *b})
     return [n for n in names if n not in a or n not in b or not bitwise_equal(a[n], b[n])]
+
+
+def unpadded(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, tuple[int, int] | None]:
+    """Two inputs of a convolution alike, where one was padded with zeros before and one was not.
+
+    Returns:
+        Both arrays without the border, and the rows and columns before the image, if there was a
+        border. Arrays that differ otherwise come back as they are.
+    """
+    if a.ndim != 4 or b.ndim != 4 or a.shape == b.shape:
+        return a, b, None
+    if (a.shape[1:3]) < (b.shape[1:3]):
+        small, padded, offset = unpadded(b, a)
+        return padded, small, offset
+    height, width = b.shape[1:3]
+    for top in range(a.shape[1] - height + 1):
+        for left in range(a.shape[2] - width + 1):
+            inner = a[:, top : top + height, left : left + width]
+            border = np.abs(a).sum() - np.abs(inner).sum()
+            if inner.shape == b.shape and abs(border) <= 1e-9 * np.abs(a).sum():
+                return inner, b, (top, left)
+    return a, b, None
+
+
+_BUCKETS = 8
+
+
+def sketch(array: np.ndarray) -> np.ndarray:
+    """A few numbers that tell arrays of one shape apart: sums with random signs, and the norm.
+
+    The difference of two sketches is, in the mean, as large as the Euclidean norm of the
+    difference of the arrays (Charikar et al., 2002, doi:10.1007/3-540-45465-9_59), so a long
+    training can be compared step by step without keeping all of it. The sums are linear.
+    """
+    flat = array.astype(np.float64).ravel()
+    signed = np.zeros(-(-flat.size // _BUCKETS) * _BUCKETS)
+    np.multiply(flat, _signs(flat.size), out=signed[: flat.size])
+    return np.append(signed.reshape(-1, _BUCKETS).sum(axis=0), np.linalg.norm(flat))
+
+
+@cache
+def _signs(size: int) -> np.ndarray:
+    return np.random.default_rng(size).choice(np.array([-1.0, 1.0], np.float32), size)
+
+
+def sketch_difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The relative difference (steps,) of two arrays by their sketches (steps, k).
+
+    Raises:
+        ValueError: as `difference`.
+    """
+    if a.shape != b.shape:
+        raise ValueError(f"shapes {a.shape} and {b.shape} differ")
+    if a.size == 0:
+        raise ValueError("there are no values to compare")
+    if not (np.isfinite(a).all() and np.isfinite(b).all()):
+        raise ValueError("there are values that are not finite")
+    distance, size = np.linalg.norm((a - b)[..., :-1], axis=-1), a[..., -1]
+    alike = np.where(distance == 0, 0.0, np.inf)
+    return np.divide(distance, size, out=alike, where=size > 0)
+
+
+def dropout_mask(rate: float, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Which values a dropout layer keeps: the same for every backend, other for every layer."""
+    random = np.random.default_rng(zlib.crc32(name.encode()))
+    return random.random(shape) >= rate
+
+
+def fitted(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Values of real data in another shape: the batch axis stays.
+
+    As many values are the same values in another order of axes; otherwise each axis is sampled
+    evenly. Several channels are made of several examples.
+    """
+    batch = len(array)
+    if array.shape[1:] == shape:
+        return array
+    if np.prod(array.shape[1:]) == np.prod(shape):
+        return array.reshape(batch, *shape)
+    if array.ndim == 4 and len(shape) == 3 and shape[2] > array.shape[3]:
+        channels = [np.roll(array[..., :1], index, axis=0) for index in range(shape[2])]
+        array = np.concatenate(channels, axis=-1)
+    if len(shape) == 1 and array.ndim > 2:
+        array = array.reshape(batch, -1)
+    for axis, size in enumerate(shape, start=1):
+        picked = np.arange(size) * array.shape[axis] // size
+        array = np.take(array, picked, axis=axis)
+    return array

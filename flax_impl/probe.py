@@ -1,0 +1,245 @@
+"""A module watched by `nn.intercept_methods` and `sow`; gradients by `jax.grad`.
+
+Everything is compiled: what the layers sow comes out of the compiled function beside its result.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+import optax
+from flax import linen as nn
+from flax import traverse_util
+from jax import Array
+
+from flax_impl import training, weights
+from shared.interface import Arrays, Derivatives, Dropout, Slots, by_name
+from shared.specs import Settings, Task
+
+if TYPE_CHECKING:
+    from flax_impl.backend import FlaxModel
+
+_SEEN = "intermediates"
+_SLOTS = {"trace": "momentum_buffer", "mu": "exp_avg", "nu": "exp_avg_sq"}
+# What runs once or costs little is not worth optimising: compiled three times as fast.
+_QUICKLY = {"xla_backend_optimization_level": 0}
+
+
+class _Watcher:
+    """Stands between layers and their callers: sows what goes in and out, and decides on dropout.
+
+    `order` has the keys as they came; a layer in a branch of `nn.cond` is left out where
+    `branches` is false, for a branch may not sow what the other one does not.
+    """
+
+    def __init__(self, names: Mapping[weights.Path, str], dropout: Dropout, branches: bool) -> None:
+        self.names = names
+        self.dropout = dropout
+        self.branches = branches
+        self.order: dict[str, tuple[str, ...]] = {}
+        self._containers = {path[:end] for path in names for end in range(len(path))}
+        self._root: Any = None
+
+    def __call__(self, call: Any, args: Any, kwargs: Any, context: Any) -> Any:
+        """One call of a module's method."""
+        module = context.module
+        if context.method_name != "__call__" or module.path not in self.names:
+            return call(*args, **kwargs)
+        if not module.path:
+            self._root = module.scope.root
+            return call(*args, **kwargs)
+        result = self._result(module, args[0], partial(call, *args, **kwargs), kwargs)
+        if self.branches or module.scope.root is self._root:
+            if module.path not in self._containers:
+                self._sow(module, "in", args[0])
+            for index, part in enumerate(result if isinstance(result, tuple) else (result,)):
+                self._sow(module, f"out{index or ''}", part)
+        return result
+
+    def _result(self, module: nn.Module, x: Array, call: Any, kwargs: Mapping[str, Any]) -> Any:
+        """A layer's result; a dropout layer's as it was asked for."""
+        if not isinstance(module, nn.Dropout) or self.dropout == "own":
+            return call()
+        still = nn.merge_param("deterministic", module.deterministic, kwargs.get("deterministic"))
+        if still or not callable(self.dropout):
+            return x
+        return x * self.dropout(self.names[module.path], x.shape) / (1 - module.rate)
+
+    def _sow(self, module: nn.Module, key: str, value: Any) -> None:
+        if isinstance(value, Array):
+            own = f"__{key}__"  # no attribute's name: modules are in the same tree
+            self.order.setdefault(f"{self.names[module.path]}:{key}", (*module.path, own))
+            module.sow(_SEEN, own, value)
+
+    def arrays(self, sown: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """What was sown, in the order in which it came; several calls stacked."""
+        flat = traverse_util.flatten_dict(dict(sown))
+        found = {name: flat[path] for name, path in self.order.items() if path in flat}
+        return {
+            name: np.stack(calls) if len(calls) > 1 else np.array(calls[0])
+            for name, calls in found.items()
+            if len({call.shape for call in calls}) == 1
+        }
+
+
+class FlaxProbe:
+    """Watches a model of this panel."""
+
+    def __init__(self, model: "FlaxModel") -> None:
+        self.model = model
+        self._compiled: dict[Any, tuple[_Watcher, Any]] = {}
+
+    def watch(
+        self, inputs: Arrays, *, train: bool, dropout: Dropout = "off"
+    ) -> dict[str, np.ndarray]:
+        """What goes into and comes out of every named layer."""
+        for branches in (True, False):
+            try:
+                return self._watch(inputs, train, dropout, branches)
+            except TypeError as error:  # by nn.cond, whose branches must sow alike
+                if not branches or "cond branch" not in str(error):
+                    raise
+        raise AssertionError  # pragma: no cover - the second try returns or raises
+
+    def _watch(
+        self, inputs: Arrays, train: bool, dropout: Dropout, branches: bool
+    ) -> dict[str, np.ndarray]:
+        model = self.model
+        watcher = _Watcher(model.names, dropout, branches)
+
+        def run(variables: Any, inputs: Any) -> Any:
+            with nn.intercept_methods(watcher):
+                _, state = model.native.apply(
+                    variables,
+                    *inputs,
+                    train=train,
+                    rngs={"dropout": jax.random.key(0)},
+                    mutable=[*variables, _SEEN],
+                )
+            return state.get(_SEEN, {})
+
+        with model.computing():
+            compiled = jax.jit(run, compiler_options=_QUICKLY)
+            return watcher.arrays(compiled(model.variables, model.inputs(inputs)))
+
+    def differentiate(self, batch: Arrays, task: Task, *, dropout: Dropout = "off") -> Derivatives:
+        """Forward and backward in training mode."""
+        network, tables = self.model.network, self.model.slots
+        watcher, loss, (gradients, given), state, sown = self.gradients(batch, task, dropout)
+        parameters = {n: slot for n, slot in tables.items() if slot.path[0] == "params"}
+        buffers = {n: slot for n, slot in tables.items() if slot.path[0] != "params"}
+        return Derivatives(
+            watcher.arrays(sown),
+            np.array(loss),
+            weights.to_canonical({"params": gradients}, parameters),
+            {
+                name: np.array(gradient)
+                for name, gradient in zip(network.inputs, given, strict=True)
+                if gradient is not None
+            },
+            weights.to_canonical(state, buffers),
+        )
+
+    def gradients(self, batch: Arrays, task: Task, dropout: Dropout = "off") -> Any:
+        """The watcher, and what the compiled function gives, as arrays of JAX.
+
+        They are the loss, its gradients by parameters and by inputs, the new batch statistics, and
+        what the layers have sown.
+        """
+        model = self.model
+        network = model.network
+        key = (task, dropout)
+        if key not in self._compiled:
+            watcher = _Watcher(model.names, dropout, branches=True)
+
+            def loss(params: Any, floats: Any, others: Any, state: Any, targets: Any) -> Any:
+                inputs = [x if x is not None else y for x, y in zip(floats, others, strict=True)]
+                with nn.intercept_methods(watcher):
+                    found, new = model.native.apply(
+                        {"params": params, **state},
+                        *inputs,
+                        train=True,
+                        rngs={"dropout": jax.random.key(0)},
+                        mutable=[*state, _SEEN],
+                    )
+                value = training.total_loss(task, by_name(network.outputs, found), targets)
+                new = dict(new)
+                sown = new.pop(_SEEN, {})
+                return value, (new, sown)
+
+            differentiated = jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)
+            self._compiled[key] = (watcher, jax.jit(differentiated))
+        watcher, compiled = self._compiled[key]
+        with model.computing():
+            inputs = model.inputs({name: batch[name] for name in network.inputs})
+            kinds = [spec.dtype == "float" for spec in network.inputs.values()]
+            floats = [x if kind else None for x, kind in zip(inputs, kinds, strict=True)]
+            others = [None if kind else x for x, kind in zip(inputs, kinds, strict=True)]
+            state = {name: tree for name, tree in model.variables.items() if name != "params"}
+            (value, (new, sown)), found = compiled(
+                model.variables["params"], floats, others, state, model.targets(task, batch)
+            )
+        return watcher, value, found, new, sown
+
+    def dropouts(self) -> dict[str, float]:
+        """The dropout layers and their rates."""
+        return self.model.dropouts
+
+    def stepper(
+        self, task: Task, settings: Settings | None, learning_rate: float = 1e-3
+    ) -> "FlaxStepper":
+        """An optimizer at work."""
+        return FlaxStepper(self, task, settings, learning_rate)
+
+
+class FlaxStepper:
+    """An optimizer's state beside the model's variables."""
+
+    def __init__(
+        self, probe: FlaxProbe, task: Task, settings: Settings | None, learning_rate: float
+    ) -> None:
+        self.probe, self.model, self.task = probe, probe.model, task
+        optimizer = training.make_optimizer(settings) if settings else optax.adam(learning_rate)
+
+        def update(params: Any, state: Any, gradients: Any) -> Any:
+            updates, state = optimizer.update(gradients, state, params)
+            return optax.apply_updates(params, updates), state
+
+        with self.model.computing():
+            self.state: Any = optimizer.init(self.model.variables["params"])
+            self.update = jax.jit(update, compiler_options=_QUICKLY)
+
+    def step(self, batch: Arrays) -> None:
+        """One step without dropout."""
+        _, _, (gradients, _), state, _ = self.probe.gradients(batch, self.task)
+        with self.model.computing():
+            params = self.model.variables["params"]
+            params, self.state = self.update(params, self.state, gradients)
+        self.model.variables = {"params": params, **state}
+
+    def slots(self) -> Slots:
+        """The optimizer's state by parameter."""
+        places = {n: slot for n, slot in self.model.slots.items() if slot.path[0] == "params"}
+        slots: Slots = {name: {} for name in places}
+        for field, slot in _SLOTS.items():
+            tree = optax.tree_utils.tree_get(self.state, field)
+            if tree is not None:
+                for name, value in weights.to_canonical({"params": tree}, places).items():
+                    slots[name][slot] = value
+        return slots
+
+    def load_slots(self, slots: Slots, steps: int) -> None:
+        """Take another optimizer's state."""
+        places = {n: slot for n, slot in self.model.slots.items() if slot.path[0] == "params"}
+        fields: dict[str, Any] = {}
+        with self.model.computing():
+            for field, slot in _SLOTS.items():
+                arrays = {name: given[slot] for name, given in slots.items() if slot in given}
+                if arrays:
+                    like = {"params": self.model.variables["params"]}
+                    fields[field] = weights.from_canonical(like, places, arrays)["params"]
+            if optax.tree_utils.tree_get_all_with_path(self.state, "count"):
+                fields["count"] = jax.numpy.asarray(steps, "int32")
+            self.state = optax.tree_utils.tree_set(self.state, **fields)

@@ -1,0 +1,233 @@
+"""One backend's evidence of a network: everything that it is compared by, computed in one process.
+
+The numbers that go in are rounded to float32 first, whatever the dtype: so float64 computes with
+the same numbers, and tells how much of float32's result is rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from shared import registry
+from shared.interface import Model, Probe, Slots, Stepper
+from shared.parity import arrays, recipes
+from shared.parity.evidence import Arrays, CaseEvidence
+from shared.specs import Case, Spec, Task
+
+BATCHES = (1, 2, 7)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be computed of a case."""
+
+    case: Case
+    dtypes: tuple[str, ...]
+    device: str
+    task: Task | None = None
+    batches: Sequence[Arrays] = ()
+    """Real batches for the trainings, and to go on with; without any there are no trainings."""
+    steps: int = recipes.STEPS
+    recipes: tuple[str, ...] = tuple(recipes.RECIPES)
+
+
+def plan(spec: Spec, case: Case, dtypes: Iterable[str], device: str = "cpu") -> Plan:
+    """Everything for a case; trainings where the architecture's are compared on it."""
+    task = recipes.task_of(spec, case)
+    batches: list[Arrays] = []
+    if task is not None and case == recipes.trained_case(spec):
+        batches = recipes.real_batches(case.network, task, recipes.STEPS + recipes.FURTHER)
+    return Plan(case, tuple(dtypes), device, task, batches)
+
+
+@dataclass
+class Session:
+    """A case's networks in one backend, by dtype, and trainings that can be gone on with."""
+
+    backend: str
+    plan: Plan
+    models: dict[str, Model] = field(default_factory=dict)
+    probes: dict[str, Probe] = field(default_factory=dict)
+    trained: dict[str, tuple[Arrays, Slots]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for dtype in self.plan.dtypes:
+            model = registry.load(self.backend).build(
+                self.plan.case.network, dtype=dtype, device=self.plan.device
+            )
+            self.models[dtype], self.probes[dtype] = model, model.probe()
+
+    def evidence(self) -> CaseEvidence:
+        """Compute all of it."""
+        dtypes = self.plan.dtypes
+        return CaseEvidence(
+            self.backend,
+            self.plan.case.label,
+            {dtype: self.models[dtype].table() for dtype in dtypes},
+            {dtype: self._in(dtype) for dtype in dtypes},
+            self.probes[dtypes[0]].dropouts(),
+            registry.load(self.backend).unbiased_variance,
+        )
+
+    def _in(self, dtype: str) -> Arrays:
+        """A dtype's arrays."""
+        model, case = self.models[dtype], self.plan.case
+        weights = arrays.sample_weights(model.table(), "float32", recipes.SEED)
+        model.load_weights(weights)
+        found = _under("weights", model.weights())
+        for batch in BATCHES:
+            outputs = model(sample_batch(case, batch, dtype))
+            found |= _under(f"forward/{batch}", outputs)
+        found |= passes(self.probes[dtype], self.plan, dtype)
+        if self.plan.batches:
+            found |= self._train(dtype)
+        return found
+
+    def _train(self, dtype: str) -> Arrays:
+        """Every recipe's training."""
+        assert self.plan.task is not None
+        model, probe = self.models[dtype], self.probes[dtype]
+        start = arrays.starting_weights(model.table(), "float32", recipes.SEED)
+        model.load_weights(start)
+        first = probe.differentiate(_cast(self.plan.batches[0], dtype), self.plan.task)
+        found = _under("first gradients", first.gradients)
+        for recipe in self.plan.recipes:
+            settings = recipes.RECIPES[recipe]
+            model.load_weights(start)
+            stepper = probe.stepper(self.plan.task, settings, recipes.RATE)
+            steps = self.plan.steps if settings else 1
+            track: dict[str, list[np.ndarray]] = {}
+            for index, batch in enumerate(self.plan.batches[:steps]):
+                stepper.step(_cast(batch, dtype))
+                for name, array in _state(model, stepper).items():
+                    track.setdefault(name, []).append(arrays.sketch(array))
+                if index == 0:
+                    found |= _under(f"first/{recipe}", model.weights())
+            found |= _under(f"steps/{recipe}", {n: np.stack(s) for n, s in track.items()})
+            if recipe == recipes.FORCED:
+                self.trained[dtype] = (model.weights(), stepper.slots())
+        forced = recipes.FORCED in self.plan.recipes
+        if forced and dtype == "float32" and "float64" in self.models:
+            found |= self._forced(start)
+        return found
+
+    def _forced(self, start: Arrays) -> Arrays:
+        """What each float32 step changes, from the state of the float64 training before it."""
+        task, settings = self.plan.task, recipes.RECIPES[recipes.FORCED]
+        assert task is not None
+        models, steppers = {}, {}
+        for dtype in ("float64", "float32"):
+            models[dtype] = self.models[dtype]
+            models[dtype].load_weights(start)
+            steppers[dtype] = self.probes[dtype].stepper(task, settings)
+        track: dict[str, list[np.ndarray]] = {}
+        exact: dict[str, list[np.ndarray]] = {}
+        for index, batch in enumerate(self.plan.batches[: self.plan.steps]):
+            double = models["float64"].weights()
+            before = {name: array.astype(np.float32) for name, array in double.items()}
+            slots = {
+                name: {slot: array.astype(np.float32) for slot, array in of_name.items()}
+                for name, of_name in steppers["float64"].slots().items()
+            }
+            models["float32"].load_weights(before)
+            if index:
+                steppers["float32"].load_slots(slots, index)
+            for dtype in ("float64", "float32"):
+                steppers[dtype].step(_cast(batch, dtype))
+            wanted = models["float64"].weights()
+            for name, after in models["float32"].weights().items():
+                track.setdefault(name, []).append(arrays.sketch(after - before[name]))
+                exact.setdefault(name, []).append(arrays.sketch(wanted[name] - double[name]))
+        return {
+            **{f"forced/{name}": np.stack(sketches) for name, sketches in track.items()},
+            **{f"forced float64/{name}": np.stack(sketches) for name, sketches in exact.items()},
+        }
+
+    def go_on(self, dtype: str, weights: Arrays, slots: Slots) -> tuple[Arrays, Arrays]:
+        """Take over a training of the forced recipe: the outputs now, the weights when it ends."""
+        assert self.plan.task is not None
+        model, probe = self.models[dtype], self.probes[dtype]
+        model.load_weights(weights)
+        outputs = model(sample_batch(self.plan.case, BATCHES[-1], dtype))
+        stepper = probe.stepper(self.plan.task, recipes.RECIPES[recipes.FORCED])
+        stepper.load_slots(slots, self.plan.steps)
+        for batch in self.plan.batches[self.plan.steps :]:
+            stepper.step(_cast(batch, dtype))
+        return outputs, model.weights()
+
+
+def sample_batch(case: Case, batch: int, dtype: str) -> Arrays:
+    """Random inputs, with digits that float32 has."""
+    return _cast(arrays.sample_inputs(case.network, batch, "float32"), dtype)
+
+
+def passes(probe: Probe, plan: Plan, dtype: str) -> Arrays:
+    """Passes in both modes: what layers do, the loss, gradients, statistics and dropout."""
+    network, task = plan.case.network, plan.task
+    inputs = sample_batch(plan.case, recipes.BATCH, dtype)
+    found = _under("inputs", inputs)
+    found |= _under("evaluation", probe.watch(inputs, train=False))
+    if task is None:  # a frozen network has no training mode
+        return found
+    targets = _cast(recipes.sample_targets(network, task, recipes.BATCH), dtype)
+    found |= _under("targets", targets)
+    derivatives = probe.differentiate({**inputs, **targets}, task)
+    found |= _under("training", derivatives.activations)
+    found["loss/value"] = derivatives.loss
+    found |= _under("gradients", derivatives.gradients)
+    found |= _under("input gradients", derivatives.input_gradients)
+    found |= _under("buffers", derivatives.buffers)
+    rates = probe.dropouts()
+    if rates:
+        masked = probe.differentiate({**inputs, **targets}, task, dropout=partial(_mask, rates))
+        found["dropout loss/value"] = masked.loss
+        found |= _under("dropout gradients", masked.gradients)
+        found |= _under("own dropout", _own_dropout(probe, inputs, rates))
+    return found
+
+
+def _mask(rates: Mapping[str, float], name: str, shape: tuple[int, ...]) -> np.ndarray:
+    return arrays.dropout_mask(rates[name], name, shape)
+
+
+def _own_dropout(probe: Probe, inputs: Arrays, rates: Mapping[str, float]) -> Arrays:
+    """What a framework's own dropout does with the values that are not 0 anyway."""
+    own = probe.watch(inputs, train=True, dropout="own")
+    still = probe.watch(inputs, train=False, dropout="own")
+    found = {}
+    for name, rate in rates.items():
+        given, made = own[f"{name}:in"], own[f"{name}:out"]
+        counts = given != 0
+        kept = counts & (made != 0)
+        scaled = made[kept] * (1 - rate) / given[kept]
+        found[name] = np.array(
+            [
+                kept.sum() / counts.sum(),
+                counts.sum(),
+                np.abs(scaled - 1).max(initial=0),
+                np.abs(still[f"{name}:out"] - still[f"{name}:in"]).max(),
+            ]
+        )
+    return found
+
+
+def _state(model: Model, stepper: Stepper) -> Arrays:
+    """Parameters, buffers and the optimizer's state."""
+    found = dict(model.weights())
+    for name, slots in stepper.slots().items():
+        found |= {f"{name}@{slot}": array for slot, array in slots.items()}
+    return found
+
+
+def _under(start: str, found: Mapping[str, Any]) -> Arrays:
+    return {f"{start}/{name}": np.asarray(array) for name, array in found.items()}
+
+
+def _cast(batch: Mapping[str, np.ndarray], dtype: str) -> Arrays:
+    """A batch in a dtype; whole numbers and masks stay."""
+    return {n: a.astype(dtype) if a.dtype.kind == "f" else a for n, a in batch.items()}

@@ -1,0 +1,183 @@
+"""What one backend says of an architecture: named arrays, and what they are of.
+
+Evidence is compared with NumPy alone, so that a run on one machine can be held against one from
+another, and one version of a library against the next.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from shared import weights
+from shared.errors import EvidenceError, WeightsError
+from shared.interface import TensorInfo
+
+FORMAT = 1
+_KIND = "triptych evidence"
+Arrays = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class CaseEvidence:
+    """One backend's arrays for one network, by dtype and name.
+
+    The names, in the order of execution:
+
+    - `inputs/NAME`, `targets/NAME`, `weights/TENSOR`: what it was given;
+    - `forward/BATCH/OUTPUT`: outputs in evaluation mode;
+    - `evaluation/LAYER:in`, `training/LAYER:out` and so on: what layers took and gave in both
+      modes, without dropout;
+    - `loss/value`, `gradients/TENSOR`, `input gradients/INPUT`, `buffers/TENSOR`: of one pass
+      forward and backward in training mode;
+    - `dropout loss/value`, `dropout gradients/TENSOR`: the same with given masks;
+      `own dropout/LAYER`: the share kept, of how many, and how far the kept ones are from being
+      scaled by 1 / (1 - rate), and the outputs in evaluation mode from the inputs;
+    - `steps/RECIPE/TENSOR` and `steps/RECIPE/TENSOR@SLOT`: sketches of a parameter and of its
+      optimizer's state after each step; `first/RECIPE/TENSOR`: a parameter after one step, and
+      `first gradients/TENSOR` with which it was made;
+    - `forced/TENSOR`: in float32, sketches of what each step changes when it starts from the
+      weights and the optimizer's state of a float64 training; `forced float64/TENSOR`: of what
+      that training changes itself.
+    """
+
+    backend: str
+    label: str
+    tables: dict[str, list[TensorInfo]]
+    arrays: dict[str, Arrays]
+    dropouts: dict[str, float] = field(default_factory=dict)
+    unbiased: bool = False
+    """Whether batch norm's running variance is made of the batch's unbiased variance."""
+
+    @property
+    def dtypes(self) -> list[str]:
+        """The dtypes that were computed in."""
+        return list(self.arrays)
+
+    def under(self, dtype: str, rung: str) -> Arrays:
+        """A rung's arrays by what follows its name."""
+        start = f"{rung}/"
+        arrays = self.arrays.get(dtype, {})
+        return {n.removeprefix(start): a for n, a in arrays.items() if n.startswith(start)}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One backend's evidence of an architecture."""
+
+    architecture: str
+    backend: str
+    versions: dict[str, str]
+    device: str
+    precision: str
+    """"highest", or "default": what the library does with float32 by itself, TF32 perhaps."""
+    networks: dict[str, dict[str, Any]]
+    """Each case's class and configuration."""
+    cases: dict[str, CaseEvidence]
+
+    @property
+    def title(self) -> str:
+        """Who this is of, in a few words."""
+        versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
+        return f"{self.backend} ({versions} on {self.device})"
+
+
+def write(path: Path, evidence: Evidence) -> None:
+    """Write evidence as a safetensors file with a sum over all of its content.
+
+    Raises:
+        EvidenceError: the file cannot be written.
+    """
+    arrays: Arrays = {}
+    orders: dict[str, Any] = {}
+    for index, case in enumerate(evidence.cases.values()):
+        for dtype, found in case.arrays.items():
+            orders[f"{index}/{dtype}"] = list(found)
+            arrays |= {f"{index}/{dtype}/{name}": array for name, array in found.items()}
+    about = {
+        "kind": _KIND,
+        "format": FORMAT,
+        **{
+            name: getattr(evidence, name)
+            for name in ("architecture", "backend", "versions", "device", "precision", "networks")
+        },
+        "cases": [
+            {
+                "label": case.label,
+                "tables": {d: [asdict(row) for row in rows] for d, rows in case.tables.items()},
+                "dropouts": case.dropouts,
+                "unbiased": case.unbiased,
+            }
+            for case in evidence.cases.values()
+        ],
+        "orders": orders,
+    }
+    try:
+        weights.write(path, arrays, {"about": about, "sum": _sum(about, arrays)})
+    except WeightsError as error:
+        raise EvidenceError(str(error)) from error
+
+
+def read(path: Path) -> Evidence:
+    """Read evidence.
+
+    Raises:
+        EvidenceError: the file is not there, is truncated, is no evidence, is of another format,
+            or is not what was written.
+    """
+    try:
+        arrays, metadata = weights.read(path)
+    except WeightsError as error:
+        reason = str(error).partition(": ")[2] or str(error)
+        raise EvidenceError(f"cannot read evidence from {path}: {reason}") from error
+    about = metadata.get("about")
+    if not isinstance(about, dict) or about.get("kind") != _KIND:
+        raise EvidenceError(f"{path} is no evidence; `triptych record` writes such files")
+    if about.get("format") != FORMAT:
+        raise EvidenceError(
+            f"{path} is evidence of format {about.get('format')}, and this version reads format "
+            f"{FORMAT}; record it again"
+        )
+    if metadata.get("sum") != _sum(about, arrays):
+        raise EvidenceError(f"{path} was changed after it was written; record it again")
+    cases = {}
+    for index, case in enumerate(about["cases"]):
+        tables = {
+            dtype: [TensorInfo(**{**row, "shape": tuple(row["shape"])}) for row in rows]
+            for dtype, rows in case["tables"].items()
+        }
+        found = {
+            dtype: {
+                name: arrays[f"{index}/{dtype}/{name}"]
+                for name in about["orders"][f"{index}/{dtype}"]
+            }
+            for dtype in tables
+        }
+        cases[case["label"]] = CaseEvidence(
+            about["backend"], case["label"], tables, found, case["dropouts"], case["unbiased"]
+        )
+    return Evidence(
+        about["architecture"],
+        about["backend"],
+        about["versions"],
+        about["device"],
+        about["precision"],
+        about["networks"],
+        cases,
+    )
+
+
+def _sum(about: Mapping[str, Any], arrays: Arrays) -> str:
+    """SHA-256 over what the arrays are of and every byte of them."""
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(f"{name} {array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

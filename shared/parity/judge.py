@@ -1,0 +1,487 @@
+"""Two backends' evidence of one network, held against each other rung by rung.
+
+In float64 a difference is held to a fixed tolerance: what means the same agrees to rounding. In
+float32 it is held to the rounding that was measured: how far each backend's float32 is from its own
+float64, on the same numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+
+from shared.parity import arrays, recipes
+from shared.parity.evidence import Arrays, CaseEvidence
+from shared.parity.locate import Divergence, locate
+
+Status = Literal["passed", "bounded", "failed", "missing"]
+
+TOLERANCES = {"float64": 1e-12, "float32": 1e-5}
+"""For passes; float32's only where no float64 was computed that could tell its rounding."""
+
+FACTOR = 100.0
+"""How much more than the measured rounding a difference in float32 may be."""
+
+UNIT = 2.0**-23
+DROPOUT_DEVIATIONS = 6.0
+
+
+@dataclass(frozen=True)
+class Result:
+    """How one comparison ended."""
+
+    status: Status
+    difference: float | None = None
+    tolerance: float | None = None
+    detail: str = ""
+    first: Divergence | None = None
+
+
+@dataclass
+class Differences:
+    """Relative differences by name, what each may be, and what could not be compared."""
+
+    found: dict[str, float] = field(default_factory=dict)
+    allowed: dict[str, float] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def failing(self) -> list[str]:
+        """The names with more than they may have."""
+        return [name for name, value in self.found.items() if not value <= self.allowed[name]]
+
+    @property
+    def worst(self) -> str | None:
+        """The name that is furthest above what it may have, or nearest to it."""
+        return max(self.found, key=lambda n: self.found[n] / self.allowed[n], default=None)
+
+    def result(self, first: Divergence | None = None) -> Result:
+        """The result of a rung."""
+        worst = self.worst
+        if worst is None or self.problems:
+            said = "; ".join(self.problems[:4]) or "there is nothing to compare"
+            return Result("failed", detail=said, first=first)
+        value, allowed = self.found[worst], self.allowed[worst]
+        if self.failing:
+            said = f"{worst} differs by {value:.1e}, and may by {allowed:.1e}"
+            return Result("failed", value, allowed, said, first)
+        return Result("passed", max(self.found.values()), allowed, f"most: {worst}")
+
+
+def allowances(keys: Iterable[str], floors: Mapping[str, float]) -> dict[str, float]:
+    """What float32 may differ by: a multiple of the rounding that was measured for each array.
+
+    Where that is less than is usual among these arrays, of the usual: a single value may be right
+    by chance.
+    """
+    usual = max(float(np.median([*floors.values()])), UNIT) if floors else UNIT
+    return {key: FACTOR * max(floors.get(key, usual), usual) for key in keys}
+
+
+class Pair:
+    """One network in two backends, in one dtype."""
+
+    def __init__(self, a: CaseEvidence, b: CaseEvidence, dtype: str) -> None:
+        self.a, self.b, self.dtype = a, b, dtype
+
+    def rungs(self) -> Iterator[tuple[str, str, Result]]:
+        """Every rung that there is evidence for: its name, what part of it, and the result."""
+        yield "tensors", "", self.tensors()
+        forward = self.compare(["forward"])
+        yield "forward", "", self.explained("forward", forward)
+        yield "activations", "", self.activations()
+        if not self.has("loss"):
+            return
+        yield "loss", "", self.explained("loss", self.compare(["loss"]))
+        yield "gradients", "", self.gradients()
+        if self.has("buffers"):
+            yield "buffers", "", self.explained("buffers", self.buffers())
+        if self.has("dropout loss"):
+            found = self.compare(["dropout loss", "dropout gradients"])
+            yield "dropout", "given masks", self.explained("dropout", found)
+        if self.has("steps"):
+            forced = self.forced() if self.dtype == "float32" else None
+            if forced is not None:
+                yield "forced", recipes.FORCED, forced.result()
+            for recipe in recipes.RECIPES:
+                if self.has(f"steps/{recipe}"):
+                    yield "optimizers", recipe, self.optimizer(recipe, forced)
+
+    def has(self, rung: str) -> bool:
+        """Whether either has arrays for a rung: if one alone has, that is a failure later."""
+        return bool(self.a.under(self.dtype, rung) or self.b.under(self.dtype, rung))
+
+    # Rung 3
+
+    def tensors(self) -> Result:
+        """Names, shapes, dtypes and kinds; and that the weights that were computed with are one."""
+        rows = [{row.name: row for row in e.tables[self.dtype]} for e in (self.a, self.b)]
+        problems = [
+            f"{name}: {_row(rows[0].get(name))} and {_row(rows[1].get(name))}"
+            for name in sorted({*rows[0], *rows[1]})
+            if rows[0].get(name) != rows[1].get(name)
+        ]
+        weights = [e.under(self.dtype, "weights") for e in (self.a, self.b)]
+        changed = [] if problems else arrays.unequal(*weights)
+        problems += [f"{name} does not hold the same values in both" for name in changed]
+        if problems or not rows[0]:
+            return Result("failed", detail="; ".join(problems) or "there are no tensors")
+        return Result("passed", detail=f"{len(rows[0])} tensors")
+
+    # Rungs 5 to 9
+
+    def compare(self, rungs: Iterable[str]) -> Differences:
+        """All arrays of some rungs, which both must have."""
+        found: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        differences = Differences()
+        for rung in rungs:
+            one, other = (e.under(self.dtype, rung) for e in (self.a, self.b))
+            for name in {**one, **other}:
+                key = f"{rung}/{name}"
+                if name in one and name in other:
+                    found[key] = (one[name], other[name])
+                elif np.any(one.get(name, 0)) or np.any(other.get(name, 0)):  # no gradient is 0
+                    absent = self.b.backend if name in one else self.a.backend
+                    differences.problems.append(f"{absent} has no {name} in {rung}")
+        self.measure(found, differences)
+        return differences
+
+    def measure(
+        self, found: Mapping[str, tuple[np.ndarray, np.ndarray]], into: Differences
+    ) -> None:
+        """Add the differences of named arrays to others, with what they may be."""
+        for key, (one, other) in found.items():
+            try:
+                into.found[key] = arrays.difference(one, other)
+            except ValueError as error:
+                into.problems.append(f"{key.partition('/')[2]}: {error}")
+        into.allowed |= self.tolerances(into.found)
+
+    def tolerances(self, keys: Iterable[str]) -> dict[str, float]:
+        """What arrays may differ by.
+
+        In float32: a multiple of the rounding of the backend that rounds less, measured by its own
+        float64; of what is usual among these arrays, where that is more.
+        """
+        keys = list(keys)
+        floors = {key: floor for key in keys if (floor := self.floor(key)) is not None}
+        if self.dtype == "float64" or not floors:
+            return dict.fromkeys(keys, TOLERANCES[self.dtype])
+        return allowances(keys, floors)
+
+    def floor(self, key: str) -> float | None:
+        """The lesser of both backends' rounding: float32 against their own float64."""
+        measured = []
+        for evidence in (self.a, self.b):
+            single = evidence.arrays.get("float32", {}).get(key)
+            double = evidence.arrays.get("float64", {}).get(key)
+            if single is not None and double is not None and single.dtype.kind == "f":
+                try:
+                    measured.append(arrays.difference(double, single.astype(np.float64)))
+                except ValueError:
+                    continue
+        return min(measured, default=None)
+
+    def explained(self, rung: str, differences: Differences) -> Result:
+        """A rung's result, with the first divergence and its likely cause if it failed."""
+        failed = differences.problems or differences.failing
+        return differences.result(self.divergence(rung) if failed else None)
+
+    def divergence(self, rung: str) -> Divergence | None:
+        """Where the two first part."""
+        return locate(self.a, self.b, self.dtype, rung, self.tolerances)
+
+    def activations(self) -> Result:
+        """What every layer gives, in both modes; every layer with parameters must be in both."""
+        differences = Differences()
+        for mode in ("evaluation", "training"):
+            one, other = (e.under(self.dtype, mode) for e in (self.a, self.b))
+            if not one and not other:
+                continue
+            both = {}
+            for name in [name for name in one if name in other]:
+                inputs = name.endswith(":in")
+                first, second = one[name], other[name]
+                if inputs:  # Keras pads before a convolution, PyTorch within
+                    first, second, _ = arrays.unpadded(first, second)
+                if first.dtype.kind != "f" and np.array_equal(first, second):
+                    continue
+                both[f"{mode}/{name}"] = (first, second)
+            self.measure(both, differences)
+            last = mode == "training" or not self.has("training")
+            layers = {row.name.rpartition(".")[0] for row in self.a.tables[self.dtype]}
+            absent = [n for n in sorted(layers) if last and f"{mode}/{n}:out" not in both]
+            differences.problems += [f"{n} was not seen in both in {mode} mode" for n in absent]
+        return self.explained("activations", differences)
+
+    def gradients(self) -> Result:
+        """Gradients of parameters and inputs; in float32 a kink may explain what remains."""
+        differences = self.compare(["gradients", "input gradients"])
+        result = self.explained("gradients", differences)
+        if result.status != "failed" or differences.problems or self.dtype == "float64":
+            return result
+        kink = self.kink(differences.failing)
+        if kink is None:
+            return result
+        return Result("bounded", result.difference, result.tolerance, kink)
+
+    def kink(self, failing: list[str]) -> str | None:
+        """The ReLU or max-pool that fell on the other side, if one explains these gradients.
+
+        It changes gradients of its own layer and of those before it, never of those after it.
+        """
+        one, other = (e.under(self.dtype, "training") for e in (self.a, self.b))
+        order = [name.removesuffix(":out") for name in one if name.endswith(":out")]
+        for name in reversed(order):
+            key = f"{name}:out"
+            if key not in other or one[key].shape != other[key].shape:
+                continue
+            found = kinks(one[key], other[key])
+            if found is None:
+                continue
+            later = order[order.index(name) + 1 :]
+            layers = {key.partition("/")[2].rpartition(".")[0] for key in failing}
+            if layers & set(later):
+                return None
+            place, (left, right) = found
+            return (
+                f"a kink: at {place} of {name}'s output {self.a.backend} has {left:.2e} and "
+                f"{self.b.backend} {right:.2e}, on two sides of a ReLU or a maximum"
+            )
+        return None
+
+    # Rung 10
+
+    @cached_property
+    def norms(self) -> dict[str, tuple[float, int]]:
+        """Batch norm's momentum, and how many values a channel has, by layer: of `biased`."""
+        found = {}
+        biased = self.b if self.a.unbiased else self.a
+        for name, new in biased.under(self.dtype, "buffers").items():
+            layer, _, kind = name.rpartition(".")
+            given = biased.under(self.dtype, "training").get(f"{layer}:in")
+            if kind != "running_mean" or given is None:
+                continue
+            old = biased.under(self.dtype, "weights")[name].astype(np.float64)
+            mean = given.reshape(-1, given.shape[-1]).astype(np.float64).mean(axis=0)
+            step = mean - old
+            momentum = float(step @ (new - old) / (step @ step))
+            found[layer] = (momentum, given.size // given.shape[-1])
+        return found
+
+    def unified(self, name: str, old: np.ndarray, new: np.ndarray, steps: Any) -> np.ndarray:
+        """A running variance made of biased variances as if it were made of unbiased ones.
+
+        Both forget the first value alike; what came since is n / (n - 1) times larger.
+        """
+        layer = name.rpartition(".")[0]
+        if not name.endswith("running_var") or layer not in self.norms:
+            return new
+        momentum, count = self.norms[layer]
+        rest = (1 - momentum) ** steps * old
+        return (rest + count / (count - 1) * (new - rest)).astype(new.dtype)
+
+    def buffers(self) -> Differences:
+        """Running statistics after one pass; PyTorch's variance is the unbiased one."""
+        differences = Differences()
+        one, other = (e.under(self.dtype, "buffers") for e in (self.a, self.b))
+        old = self.a.under(self.dtype, "weights")
+        if one.keys() != other.keys():
+            differences.problems.append(f"{sorted(set(one) ^ set(other))} are in one alone")
+            return differences
+        pairs = {}
+        for name in one:
+            sides = [one[name], other[name]]
+            if self.a.unbiased != self.b.unbiased:
+                index = int(self.a.unbiased)
+                sides[index] = self.unified(name, old[name], sides[index], 1)
+            pairs[f"buffers/{name}"] = (sides[0], sides[1])
+        self.measure(pairs, differences)
+        return differences
+
+    # Rung 11
+
+    def optimizer(self, recipe: str, forced: Differences | None) -> Result:
+        """Parameters, statistics and the optimizer's state after each step."""
+        if recipe == recipes.SHIPPED:
+            return self.shipped()
+        found, problems = self.track(f"steps/{recipe}", self.dtype, unify=True)
+        differences = Differences(problems=problems)
+        for name, steps in found.items():
+            differences.found[name] = float(steps.max())
+        floors = self.track_floors(f"steps/{recipe}") if self.dtype == "float32" else {}
+        fixed = recipes.TRAINED if self.dtype == "float64" else recipes.UNMEASURED
+        differences.allowed = allowances(found, floors) if floors else dict.fromkeys(found, fixed)
+        if differences.failing and forced is not None and not forced.failing and not problems:
+            worst = differences.worst
+            assert worst is not None
+            return Result(
+                "bounded",
+                differences.found[worst],
+                differences.allowed[worst],
+                "rounding that grows: each step from the same weights is within its own rounding",
+            )
+        failed = bool(problems or differences.failing)
+        return differences.result(self.divergence(f"optimizers/{recipe}") if failed else None)
+
+    def track(
+        self, rung: str, dtype: str, *, unify: bool = False
+    ) -> tuple[dict[str, np.ndarray], list[str]]:
+        """Relative differences by step of everything that was sketched."""
+        one, other = (e.under(dtype, rung) for e in (self.a, self.b))
+        problems = [f"{name} is in one alone" for name in sorted(set(one) ^ set(other))]
+        if not one:
+            problems.append(f"there is nothing to compare in {rung}")
+        found = {}
+        for name in [name for name in one if name in other]:
+            sides = [one[name], other[name]]
+            if unify and self.a.unbiased != self.b.unbiased:
+                sides[int(self.a.unbiased)] = self._unified_track(name, sides[int(self.a.unbiased)])
+            try:
+                found[name] = arrays.sketch_difference(sides[0], sides[1])
+            except ValueError as error:
+                problems.append(f"{name}: {error}")
+        return found, problems
+
+    def _unified_track(self, name: str, track: np.ndarray) -> np.ndarray:
+        if not name.endswith("running_var"):
+            return track
+        rows = {row.name: row for row in self.a.tables[self.dtype]}
+        start = arrays.starting_weights(rows.values(), "float32", recipes.SEED)[name]
+        steps = np.arange(1, len(track) + 1)[:, None]
+        sums = self.unified(name, arrays.sketch(start)[:-1], track[:, :-1], steps)
+        return np.concatenate([sums, track[:, -1:]], axis=1)
+
+    def track_floors(self, rung: str) -> dict[str, float]:
+        """How far float32 is from float64 at most along a training, in the better backend."""
+        floors: dict[str, float] = {}
+        for evidence in (self.a, self.b):
+            single, double = (evidence.under(d, rung) for d in ("float32", "float64"))
+            for name in [name for name in single if name in double]:
+                try:
+                    worst = float(arrays.sketch_difference(double[name], single[name]).max())
+                except ValueError:
+                    continue
+                floors[name] = min(worst, floors.get(name, worst))
+        return floors
+
+    def forced(self) -> Differences | None:
+        """What each float32 step changes, all from the reference's weights."""
+        if not (self.has("forced") and self.has("forced float64")):
+            return None
+        found, problems = self.track("forced", self.dtype)
+        differences = Differences(problems=problems)
+        floors: dict[str, float] = {}
+        for evidence in (self.a, self.b):
+            single, double = (evidence.under(self.dtype, r) for r in ("forced", "forced float64"))
+            for name in [name for name in single if name in double]:
+                worst = float(arrays.sketch_difference(double[name], single[name]).max())
+                floors[name] = min(worst, floors.get(name, worst))
+        for name, steps in found.items():
+            if name.endswith("running_var") and self.a.unbiased != self.b.unbiased:
+                continue  # held exactly in float64
+            differences.found[name] = float(steps.max())
+        differences.allowed = allowances(differences.found, floors)
+        return differences
+
+    def shipped(self) -> Result:
+        """One step of each library's own Adam, whose epsilons have other values and places.
+
+        The difference is known for every value (`shipped_step`), and what is found must be that,
+        to rounding.
+        """
+        one, other = (e.under(self.dtype, f"first/{recipes.SHIPPED}") for e in (self.a, self.b))
+        gradients = [e.under(self.dtype, "first gradients") for e in (self.a, self.b)]
+        worst, bound, left = 0.0, 0.0, 0.0
+        for name, first in gradients[0].items():
+            if name not in one or name not in other or name not in gradients[1]:
+                return Result("failed", detail=f"{name} is in one alone")
+            steps = [
+                shipped_step(e.backend, g.astype(np.float64))
+                for e, g in zip((self.a, self.b), (first, gradients[1][name]), strict=True)
+            ]
+            try:
+                worst = max(worst, arrays.difference(one[name], other[name]))
+                predicted = one[name] + steps[0] - steps[1]
+                rest = np.abs(other[name] - predicted).max() / recipes.RATE
+            except ValueError as error:
+                return Result("failed", detail=f"{name}: {error}")
+            left = max(left, float(rest))
+            bound = max(bound, float(np.abs(steps[0] - steps[1]).max() / np.abs(one[name]).max()))
+        allowed = 1e-9 if self.dtype == "float64" else 1e-3
+        if not left <= allowed:
+            said = f"{left:.1e} of a step is not as it is shipped, and {allowed:.0e} may be"
+            divergence = self.divergence(f"optimizers/{recipes.SHIPPED}")
+            return Result("failed", worst, bound, said, divergence)
+        if (self.a.backend == "keras") == (self.b.backend == "keras"):
+            return Result("passed", worst, recipes.TRAINED if self.dtype == "float64" else None)
+        said = "Keras's epsilon is 1e-7, beside the uncorrected root, and its betas are float32"
+        return Result("bounded", worst, bound, f"{said}; all but {left:.0e} of a step is that")
+
+
+def shipped_step(backend: str, gradient: np.ndarray) -> np.ndarray:
+    """The first step that a library's Adam makes, from its formula and defaults.
+
+    PyTorch and optax: rate g / (|g| + 1e-8). Keras adds 1e-7 to the root before its bias is
+    corrected, and the powers of the betas that correct it are of float32 numbers.
+    """
+    if backend != "keras":
+        return recipes.RATE * gradient / (np.abs(gradient) + 1e-8)
+    single = np.float32
+    rate = recipes.RATE * np.sqrt(1 - float(single(0.999))) / (1 - float(single(0.9)))
+    return rate * 0.1 * gradient / (np.sqrt(0.001) * np.abs(gradient) + 1e-7)
+
+
+def kinks(a: np.ndarray, b: np.ndarray) -> tuple[str, tuple[float, float]] | None:
+    """A place where two arrays are on different sides of 0, or where another value is the largest.
+
+    The largest is looked for in windows of 2 x 2, as pools have them.
+    """
+    flipped = np.argwhere((a > 0) != (b > 0))
+    if len(flipped):
+        place = tuple(flipped[0])
+        return str([int(i) for i in place]), (float(a[place]), float(b[place]))
+    if a.ndim != 4 or a.shape[1] < 2 or a.shape[2] < 2:
+        return None
+    height, width = a.shape[1] // 2 * 2, a.shape[2] // 2 * 2
+    views = [
+        x[:, :height, :width]
+        .reshape(len(x), height // 2, 2, width // 2, 2, -1)
+        .transpose(0, 1, 3, 5, 2, 4)
+        .reshape(len(x), height // 2, width // 2, x.shape[-1], 4)
+        for x in (a, b)
+    ]
+    order = [view.argmax(axis=-1) for view in views]
+    other = np.argwhere((order[0] != order[1]) & (views[0].max(axis=-1) > 0))
+    if not len(other):
+        return None
+    place = tuple(other[0])
+    indices = (order[0][place], order[1][place])
+    gap = float(views[0][place][indices[0]] - views[0][place][indices[1]])
+    back = float(views[1][place][indices[0]] - views[1][place][indices[1]])
+    return f"the window {[int(i) for i in place]}", (gap, back)
+
+
+def dropout(case: CaseEvidence, dtype: str) -> Iterator[tuple[str, Result]]:
+    """One backend's own dropout: the share that it keeps, the scale, nothing in evaluation."""
+    for name, (share, count, scale, still) in case.under(dtype, "own dropout").items():
+        wanted = 1 - case.dropouts[name]
+        deviation = (wanted * (1 - wanted) / count) ** 0.5
+        away = abs(share - wanted) / deviation
+        problems = []
+        if not away <= DROPOUT_DEVIATIONS:
+            problems.append(f"{name} keeps {share:.1%} in place of {wanted:.1%}")
+        if not scale <= 4 * UNIT:
+            problems.append(f"{name} scales what it keeps by another number than {1 / wanted:.3g}")
+        if still != 0:
+            problems.append(f"{name} changes its input in evaluation mode")
+        said = f"{name} keeps {share:.1%} of {int(count)}, {away:.1f} deviations from {wanted:.1%}"
+        yield name, Result("failed" if problems else "passed", detail="; ".join(problems) or said)
+
+
+def _row(row: Any) -> str:
+    return f"{row.kind} {row.shape} {row.dtype}" if row else "missing"

@@ -1,0 +1,259 @@
+"""Where two backends first part, and why: the first layer in the order of execution.
+
+Forward, that is the first layer whose input or output differs; backward, the last layer whose
+parameters have other gradients, for a gradient runs from the end to the beginning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from shared.parity import arrays, causes, recipes
+from shared.parity.evidence import Arrays, CaseEvidence
+
+Tolerances = Callable[[Iterable[str]], dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """The first difference between two backends.
+
+    `layer` is a canonical name, "" for the network's own outputs or the loss. `point` says in words
+    what differs there. `kind` and `cause` are "" where no known convention fits.
+    """
+
+    rung: str
+    mode: str
+    layer: str
+    point: str
+    difference: float
+    kind: str = ""
+    cause: str = ""
+
+    @property
+    def text(self) -> str:
+        """One sentence."""
+        size = f"by {self.difference:.1e}" if np.isfinite(self.difference) else "beyond measure"
+        said = f"first {self.point} differs {size}"
+        return f"{said}: {self.cause}" if self.cause else f"{said}; no known convention explains it"
+
+
+def locate(
+    a: CaseEvidence, b: CaseEvidence, dtype: str, rung: str, tolerances: Tolerances
+) -> Divergence | None:
+    """The first divergence: looked for forward, in the loss, backward, in updates, in this order."""
+    search = _Search(a, b, dtype, rung, tolerances)
+    if rung in ("forward", "activations"):
+        return search.forward("evaluation") or search.outputs() or search.forward("training")
+    if rung.startswith("optimizers/"):
+        return search.update(rung.partition("/")[2])
+    if rung == "buffers":
+        return search.forward("training") or search.buffers()
+    return search.forward("training") or search.loss() or search.backward()
+
+
+class _Search:
+    def __init__(
+        self, a: CaseEvidence, b: CaseEvidence, dtype: str, rung: str, tolerances: Tolerances
+    ) -> None:
+        self.a, self.b, self.dtype, self.rung = a, b, dtype, rung
+        self.tolerances = tolerances
+        self.names = (a.backend, b.backend)
+
+    def sides(self, rung: str) -> tuple[Arrays, Arrays]:
+        """Both backends' arrays of a rung."""
+        return self.a.under(self.dtype, rung), self.b.under(self.dtype, rung)
+
+    def found(
+        self,
+        mode: str,
+        layer: str,
+        point: str,
+        difference: float,
+        cause: causes.Cause | None,
+    ) -> Divergence:
+        """A divergence with its cause, if there is one."""
+        kind, text = (cause.kind, cause.text) if cause else ("", "")
+        return Divergence(self.rung, mode, layer, point, difference, kind, text)
+
+    def weights(self, layer: str) -> Arrays:
+        """A layer's own tensors."""
+        start = f"{layer}."
+        tensors = self.a.under(self.dtype, "weights")
+        return {
+            name.removeprefix(start): array
+            for name, array in tensors.items()
+            if name.startswith(start) and "." not in name.removeprefix(start)
+        }
+
+    def forward(self, mode: str) -> Divergence | None:
+        """The first layer whose input or output differs."""
+        one, other = self.sides(mode)
+        shared = [name for name in one if name in other]
+        allowed = self.tolerances([f"{mode}/{name}" for name in shared])
+        before: Arrays = dict(self.a.under(self.dtype, "inputs"))
+        for name in shared:
+            layer, _, which = name.rpartition(":")
+            first, second = one[name], other[name]
+            if which == "in":
+                first, second, _ = arrays.unpadded(first, second)
+            size = _difference(first, second)
+            if size <= allowed[f"{mode}/{name}"]:
+                before[name] = first
+                continue
+            if which == "in":
+                cause = causes.explain_between(*self.names, before, first, second)
+                return self.found(mode, layer, f"the input of {layer}", size, cause)
+            tensors, given = self.weights(layer), (f"{layer}:in" in shared)
+            if tensors and given and which == "out":
+                ins = arrays.unpadded(one[f"{layer}:in"], other[f"{layer}:in"])[:2]
+                cause = causes.explain_layer(
+                    *self.names, tensors, ins[0], first, ins[1], second, mode == "training"
+                )
+            else:
+                cause = causes.explain_between(*self.names, before, first, second)
+            return self.found(mode, layer, f"the output of {layer}", size, cause)
+        return None
+
+    def outputs(self) -> Divergence | None:
+        """The network's own outputs, where all layers agree."""
+        one, other = self.sides("forward")
+        allowed = self.tolerances([f"forward/{name}" for name in one])
+        for name in [name for name in one if name in other]:
+            size = _difference(one[name], other[name])
+            if size > allowed[f"forward/{name}"]:
+                output = name.partition("/")[2]
+                return self.found("evaluation", "", f"the network's output {output}", size, None)
+        return None
+
+    def loss(self) -> Divergence | None:
+        """The loss of equal outputs."""
+        for rung in ("loss", "dropout loss"):
+            one, other = self.sides(rung)
+            if "value" not in one or "value" not in other:
+                continue
+            size = _difference(one["value"], other["value"])
+            if size > self.tolerances([f"{rung}/value"])[f"{rung}/value"]:
+                if rung != "loss":
+                    return self.found("training", "", "the loss with given masks", size, None)
+                values = float(one["value"]), float(other["value"])
+                cause = causes.explain_loss(*self.names, *values, self.sizes())
+                return self.found("training", "", "the loss of equal outputs", size, cause)
+        return None
+
+    def sizes(self) -> dict[str, int]:
+        """What a loss may be summed over."""
+        found: dict[str, int] = {}
+        for target in self.a.under(self.dtype, "targets").values():
+            found.setdefault("batch", len(target))
+            counted = int((target >= 0).sum()) if target.dtype.kind == "i" else target.size
+            found.setdefault("labels", counted)
+            found.setdefault("values", target.size)
+        forward = self.a.under(self.dtype, "forward")
+        for output in forward.values():
+            found.setdefault("classes", output.shape[-1])
+        return found
+
+    def backward(self) -> Divergence | None:
+        """The last layer, and so the first on the way back, with another gradient."""
+        one, other = self.sides("gradients")
+        training = self.a.under(self.dtype, "training")
+        order = [name.removesuffix(":out") for name in training if name.endswith(":out")]
+        names = sorted(
+            [name for name in one if name in other],
+            key=lambda name: (
+                order.index(layer) if (layer := name.rpartition(".")[0]) in order else -1
+            ),
+            reverse=True,
+        )
+        for rung in ("gradients", "input gradients", "dropout gradients"):
+            one, other = self.sides(rung)
+            listed = [*one] if rung == "input gradients" else names
+            allowed = self.tolerances([f"{rung}/{name}" for name in listed])
+            for name in [name for name in listed if name in one and name in other]:
+                size = _difference(one[name], other[name])
+                if size <= allowed[f"{rung}/{name}"]:
+                    continue
+                cause = causes.explain_gradients(*self.names, one, other)
+                layer = "" if rung == "input gradients" else name.rpartition(".")[0]
+                return self.found("training", layer, f"the gradient of {name}", size, cause)
+        return None
+
+    def buffers(self) -> Divergence | None:
+        """The first batch norm whose statistics are not what they should be."""
+        one, other = self.sides("buffers")
+        old = self.a.under(self.dtype, "weights")
+        training = self.a.under(self.dtype, "training")
+        unlike = self.a.unbiased != self.b.unbiased
+        for name in one:
+            layer = name.rpartition(".")[0]
+            given = training.get(f"{layer}:in")
+            if given is None or name not in other:
+                continue
+            count = given.size // given.shape[-1]
+            parts = [
+                {kind: tensors[f"{layer}.{kind}"] for kind in ("running_mean", "running_var")}
+                for tensors in (old, one, other)
+            ]
+            cause = causes.explain_buffers(*self.names, parts[0], given, parts[1], parts[2], count)
+            # That PyTorch's variance is the unbiased one is as it should be.
+            usual = unlike and cause is not None and "variance" in cause.kind
+            size = _difference(one[name], other[name])
+            if size > 1e-12 and (cause is None or not usual) and not (unlike and cause is None):
+                return self.found("training", layer, f"{name} after a step", size, cause)
+        return None
+
+    def update(self, recipe: str) -> Divergence | None:
+        """The optimizer: the gradients of the first step agree, and the weights after it do not."""
+        settings = recipes.RECIPES[recipe] or recipes.shipped_settings()
+        rows = {row.name: row for row in self.a.tables[self.dtype]}
+        start = {
+            name: array.astype(self.dtype)
+            for name, array in arrays.starting_weights(
+                rows.values(), "float32", recipes.SEED
+            ).items()
+        }
+        gradients = self.a.under(self.dtype, "first gradients")
+        one, other = self.sides(f"first/{recipe}")
+        for name in [name for name in gradients if name in one and name in other]:
+            size = _difference(one[name], other[name])
+            if size > {"float64": 1e-13}.get(self.dtype, 1e-6):
+                trained = {n: start[n] for n in gradients}
+                ours, theirs = ({n: side[n] for n in gradients} for side in (one, other))
+                cause = causes.explain_update(
+                    *self.names, settings, trained, gradients, ours, theirs
+                )
+                layer = name.rpartition(".")[0]
+                return self.found("training", layer, f"{name} after one step", size, cause)
+        return self.later(recipe)
+
+    def later(self, recipe: str) -> Divergence | None:
+        """The first step after which something differs, where the first one agrees."""
+        one, other = self.sides(f"steps/{recipe}")
+        firsts: list[tuple[int, str, float]] = []
+        for name in [n for n in one if n in other and not n.endswith("running_var")]:
+            try:
+                steps = arrays.sketch_difference(one[name], other[name])
+            except ValueError:
+                continue
+            above = np.flatnonzero(steps > {"float64": recipes.TRAINED}.get(self.dtype, 1e-3))
+            if len(above):
+                firsts.append((int(above[0]), name, float(steps[above[0]])))
+        if not firsts:
+            return None
+        step, name, size = min(firsts)
+        layer = name.partition("@")[0].rpartition(".")[0]
+        return self.found("training", layer, f"{name} after step {step + 1}", size, None)
+
+
+def _difference(a: np.ndarray, b: np.ndarray) -> float:
+    """A difference that is infinite where there is none to measure."""
+    if a.dtype.kind != "f" and b.dtype.kind != "f":
+        return 0.0 if np.array_equal(a, b) else float("inf")
+    try:
+        return arrays.difference(a, b)
+    except ValueError:
+        return float("inf")

@@ -1,0 +1,227 @@
+"""A module watched by forward hooks; gradients by `backward`, state from the optimizer's."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from shared.interface import Arrays, Derivatives, Dropout, Slots, by_name
+from shared.specs import Settings, Task
+from torch_impl import training
+
+if TYPE_CHECKING:
+    from torch_impl.backend import TorchModel
+
+_OF_IMAGES = (nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm2d, nn.GroupNorm, nn.MaxPool2d)
+_SLOTS = ("momentum_buffer", "exp_avg", "exp_avg_sq")
+
+
+def array(tensor: Tensor, image: bool = False) -> np.ndarray:
+    """A copy for NumPy, an image with its channels last."""
+    tensor = tensor.detach()
+    return (tensor.permute(0, 2, 3, 1) if image else tensor).cpu().numpy().copy("C")
+
+
+def makes_images(module: nn.Module, root: nn.Module) -> bool:
+    """Whether four axes of a module's output are (B, C, H, W), and not heads of attention."""
+    own = any(True for _ in module.parameters())
+    within = module if own else root  # a pool or a dropout layer is told by the company it keeps
+    return any(isinstance(part, _OF_IMAGES) for part in within.modules())
+
+
+class TorchProbe:
+    """Watches a model of this panel."""
+
+    def __init__(self, model: "TorchModel") -> None:
+        self.model = model
+        self.native = model.native
+
+    def watch(
+        self, inputs: Arrays, *, train: bool, dropout: Dropout = "off"
+    ) -> dict[str, np.ndarray]:
+        """What goes into and comes out of every named layer."""
+        with self.unchanged(train), torch.no_grad(), self.watching(dropout) as seen:
+            self.native(*self.model.inputs(inputs))
+        return seen.arrays()
+
+    def differentiate(self, batch: Arrays, task: Task, *, dropout: Dropout = "off") -> Derivatives:
+        """Forward and backward in training mode."""
+        network = self.model.network
+        inputs = self.model.inputs({name: batch[name] for name in network.inputs})
+        inputs = tuple(x.requires_grad_() if x.is_floating_point() else x for x in inputs)
+        with self.unchanged(train=True), self.watching(dropout) as seen:
+            outputs = by_name(network.outputs, self.native(*inputs))
+            loss = training.total_loss(task, outputs, self.model.targets(task, batch))
+            self.native.zero_grad()
+            loss.backward()
+            after = self.model.weights()
+        parameters = dict(self.native.named_parameters())
+        gradients = {name: array(p.grad) for name, p in parameters.items() if p.grad is not None}
+        self.native.zero_grad()
+        return Derivatives(
+            seen.arrays(),
+            array(loss),
+            gradients,
+            {
+                name: array(x.grad, spec.axes == "HWC")
+                for (name, spec), x in zip(network.inputs.items(), inputs, strict=True)
+                if x.grad is not None
+            },
+            {name: value for name, value in after.items() if name not in parameters},
+        )
+
+    def dropouts(self) -> dict[str, float]:
+        """The dropout layers and their rates."""
+        return {
+            name: module.p
+            for name, module in self.native.named_modules()
+            if isinstance(module, nn.Dropout)
+        }
+
+    def stepper(
+        self, task: Task, settings: Settings | None, learning_rate: float = 1e-3
+    ) -> "TorchStepper":
+        """An optimizer at work."""
+        return TorchStepper(self, task, settings, learning_rate)
+
+    @contextmanager
+    def unchanged(self, train: bool) -> Iterator[None]:
+        """The mode asked for; modes and buffers are as before afterwards."""
+        modes = [(module, module.training) for module in self.native.modules()]
+        buffers = [(buffer, buffer.clone()) for buffer in self.native.buffers()]
+        self.native.train(train)
+        try:
+            yield
+        finally:
+            for module, mode in modes:
+                module.training = mode
+            with torch.no_grad():
+                for buffer, value in buffers:
+                    buffer.copy_(value)
+
+    @contextmanager
+    def watching(self, dropout: Dropout, layers: bool = True) -> Iterator["_Seen"]:
+        """Hooks on every module below the root, and dropout as it is asked for."""
+        seen = _Seen()
+        hooks = []
+        for name, module in self.native.named_modules():
+            if not name:
+                continue
+            image = makes_images(module, self.native)
+            if isinstance(module, nn.Dropout) and dropout != "own":
+                hooks.append(module.register_forward_hook(_dropping(name, dropout, image)))
+            if layers:
+                hooks.append(module.register_forward_hook(seen.hook(name, image)))
+        try:
+            yield seen
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+
+def _dropping(name: str, dropout: Dropout, image: bool) -> Any:
+    """A hook that puts another output in place of a dropout layer's own."""
+
+    def hook(module: nn.Module, given: tuple[Tensor, ...], _: Tensor) -> Tensor:
+        x = given[0]
+        if not module.training or not callable(dropout):
+            return x
+        four = image and x.ndim == 4
+        shape = (x.shape[0], *x.shape[2:], x.shape[1]) if four else tuple(x.shape)
+        kept = torch.from_numpy(dropout(name, shape)).to(x.device)
+        return x * (kept.permute(0, 3, 1, 2) if four else kept) / (1 - module.p)  # type: ignore[operator]
+
+    return hook
+
+
+class _Seen:
+    """Tensors by name, every call's."""
+
+    def __init__(self) -> None:
+        self._calls: dict[str, list[np.ndarray]] = {}
+
+    def hook(self, name: str, image: bool) -> Any:
+        """A forward hook that notes the first input and all outputs."""
+
+        def note(key: str, tensor: Any) -> None:
+            if isinstance(tensor, Tensor):
+                value = array(tensor, image and tensor.ndim == 4)
+                self._calls.setdefault(f"{name}:{key}", []).append(value)
+
+        def hook(module: nn.Module, given: tuple[Any, ...], output: Any) -> None:
+            if not any(module.children()) and given:
+                note("in", given[0])
+            for index, part in enumerate(output if isinstance(output, tuple) else (output,)):
+                note(f"out{index or ''}", part)
+
+        return hook
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """One array a name; several calls stacked."""
+        return {
+            key: np.stack(calls) if len(calls) > 1 else calls[0]
+            for key, calls in self._calls.items()
+            if len({call.shape for call in calls}) == 1
+        }
+
+
+class TorchStepper:
+    """An optimizer over the module's parameters."""
+
+    def __init__(
+        self, probe: TorchProbe, task: Task, settings: Settings | None, learning_rate: float
+    ) -> None:
+        self.probe, self.model, self.task = probe, probe.model, task
+        self.settings = settings or Settings(learning_rate=learning_rate)
+        module = probe.native
+        self.optimizer = (
+            training.make_optimizer(module, settings)
+            if settings
+            else torch.optim.Adam(module.parameters(), learning_rate)
+        )
+        self.schedule = training.make_schedule(self.optimizer, self.settings)
+
+    def step(self, batch: Arrays) -> None:
+        """One step without dropout."""
+        network, native = self.model.network, self.probe.native
+        inputs = self.model.inputs({name: batch[name] for name in network.inputs})
+        native.train()
+        with self.probe.watching("off", layers=False):
+            outputs = by_name(network.outputs, native(*inputs))
+        loss = training.total_loss(self.task, outputs, self.model.targets(self.task, batch))
+        self.optimizer.zero_grad()
+        loss.backward()
+        training.clip(native, self.settings)
+        self.optimizer.step()
+        self.schedule.step()
+
+    def slots(self) -> Slots:
+        """The optimizer's state by parameter."""
+        return {
+            name: {
+                slot: array(state[slot])
+                for slot in _SLOTS
+                if (state := self.optimizer.state.get(parameter, {})).get(slot) is not None
+            }
+            for name, parameter in self.probe.native.named_parameters()
+        }
+
+    def load_slots(self, slots: Slots, steps: int) -> None:
+        """Take another optimizer's state."""
+        for name, parameter in self.probe.native.named_parameters():
+            state: dict[str, Any] = {
+                slot: torch.tensor(value).to(parameter)  # a copy: it is changed in place
+                for slot, value in slots.get(name, {}).items()
+            }
+            if "exp_avg" in state:
+                state["step"] = torch.tensor(float(steps))
+            self.optimizer.state[parameter] = state
+        if self.settings.decay_steps:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that the optimizer has made no step yet
+                for _ in range(steps):
+                    self.schedule.step()
