@@ -177,7 +177,7 @@ class KerasProbe:
 
     @contextmanager
     def watching(self, dropout: Dropout, everything: bool = True) -> Iterator["_Seen"]:
-        """Every layer's `call` wrapped; loops unrolled, for what a compiled loop holds stays in it."""
+        """Every layer's `call` wrapped; loops unrolled: what a compiled loop holds stays in it."""
         seen = _Seen()
         wrapped: list[Any] = []
         loops: list[Any] = []

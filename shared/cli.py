@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from shared.mnist import Dataset
 
 
+PRECISIONS = ("highest", "default")
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; exits with the status.
 
@@ -127,11 +130,61 @@ def _parser() -> argparse.ArgumentParser:
         help="where to write it all (default: triptych-compare-ARCHITECTURE.json)",
     )
 
-    parts = verb("parity", parity, several, device)
-    parts.add_argument("architectures", nargs="*", metavar="ARCHITECTURE", help="default: all")
-    parts.add_argument("--dtype", help="float64 (meaning) or float32 (default: both)")
+    dtypes = shared_options()
+    dtypes.add_argument("--dtype", help="float64 (meaning) or float32 (default: both)")
+    dtypes.add_argument(
+        "--precision",
+        default="highest",
+        help="of float32 on a GPU: highest (the default), or default, perhaps TF32",
+    )
+    dtypes.add_argument(
+        "--no-trainings",
+        dest="trainings",
+        action="store_false",
+        help="leave out the rungs where networks are trained, which take longest",
+    )
+    parts = verb("parity", parity, several, device, dtypes)
+    parts.add_argument(
+        "names",
+        nargs="*",
+        metavar="ARCHITECTURE|FILE",
+        help="architectures (default: all), or two or more files that `triptych record` wrote",
+    )
     parts.add_argument(
         "--json", dest="json_path", type=Path, metavar="FILE", help="where to write every check"
+    )
+
+    parts = verb("record", record, device, dtypes)
+    parts.add_argument("architecture", **one_name)
+    parts.add_argument("--backend", required=True, help="torch, flax or keras")
+    parts.add_argument(
+        "--output",
+        "-o",
+        type=Path,
+        metavar="FILE",
+        help="the evidence's file (default: ARCHITECTURE-BACKEND-evidence.safetensors)",
+    )
+
+    parts = verb("conventions", conventions, several)
+    parts.add_argument(
+        "architecture",
+        nargs="?",
+        metavar="ARCHITECTURE",
+        help="show the laws of this network's new weights instead",
+    )
+    parts.add_argument("--json", dest="as_json", action="store_true", help="print JSON instead")
+    parts.add_argument(
+        "--all",
+        dest="everything",
+        action="store_true",
+        help="show the rows in which the libraries agree too",
+    )
+    parts.add_argument(
+        "--record",
+        dest="record_path",
+        type=Path,
+        metavar="FILE",
+        help="write the table, to hold later ones against",
     )
 
     parts = verb("train", train, training, directory, device)
@@ -290,30 +343,134 @@ def compare(
 
 def parity(
     *,
-    architectures: list[str],
+    names: list[str],
     dtype: str | None,
+    precision: str,
+    trainings: bool,
     backends: str,
     device: str,
     json_path: Path | None,
 ) -> int:
     """Prove that the panels hold the same networks, rung by rung.
 
-    Exits with 1 when a check fails, a comparison is missing, or there was nothing to compare.
+    With files of evidence: hold these against each other, without any framework. Exits with 1 when
+    a check fails, a comparison is missing, or there was nothing to compare.
     """
     from shared.parity import ladder, table
 
-    chosen = [specs.find(name) for name in architectures or specs.SPECS]
-    dtypes = [specs.choose("dtype", dtype, ladder.TOLERANCES)] if dtype else [*ladder.TOLERANCES]
-    _check_device(device)
+    dtypes = _dtypes(dtype)
+    specs.choose("precision", precision, PRECISIONS)
     path = _writable(json_path) if json_path else None
-    with _console(stderr=True).status("starting") as status:
-        outcome = ladder.climb(
-            chosen, dtypes, device=device, backends=_backends(backends), report=status.update
-        )
+    files = [Path(name) for name in names if _is_file_name(name)]
+    if files:
+        others = [name for name in names if not _is_file_name(name)]
+        if others or len(files) < 2:
+            raise ConfigurationError(
+                "files of evidence are held against each other: name two or more, and nothing "
+                f"else, not {', '.join(names)}"
+            )
+        outcome = ladder.compare_files(files, dtypes)
+    else:
+        chosen = [specs.find(name) for name in names or specs.SPECS]
+        _check_device(device)
+        with _console(stderr=True).status("starting") as status:
+            outcome = ladder.climb(
+                chosen,
+                dtypes,
+                device=device,
+                precision=precision,
+                backends=_backends(backends),
+                trainings=trainings,
+                report=status.update,
+            )
     if path:
         _write_json(path, outcome.to_dict())
     table.show(outcome, _console())
     return 0 if outcome.proved else 1
+
+
+def record(
+    *,
+    architecture: str,
+    backend: str,
+    dtype: str | None,
+    precision: str,
+    trainings: bool,
+    device: str,
+    output: Path | None,
+) -> int:
+    """Write one backend's evidence of an architecture, for `triptych parity FILE FILE`.
+
+    So a run on a GPU is held against a laptop's, and one version of a library against another.
+    """
+    spec = specs.find(architecture)
+    specs.choose("backend", backend, specs.PANELS)
+    specs.choose("precision", precision, PRECISIONS)
+    dtypes = _dtypes(dtype)
+    _check_device(device)
+    path = _writable(output or Path(f"{spec.name}-{backend}-evidence.safetensors"))
+    from shared.parity import evidence
+    from shared.parity.record import record as gather
+
+    with _console(stderr=True).status("starting") as status:
+        found = gather(
+            spec,
+            backend,
+            dtypes,
+            device=device,
+            precision=precision,
+            trainings=trainings,
+            report=status.update,
+        )
+    evidence.write(path, found)
+    size = path.stat().st_size / 1e6
+    print(f"evidence of {spec.name} by {found.title}: {size:.0f} MB written to {path}")
+    return 0
+
+
+def conventions(
+    *,
+    architecture: str | None,
+    backends: str,
+    as_json: bool,
+    everything: bool,
+    record_path: Path | None,
+) -> int:
+    """Show the defaults and meanings in which the libraries differ, and what changed.
+
+    They are asked of the libraries themselves and held against the table that was recorded with
+    the versions of constraints.txt. With an architecture: the laws that its new weights are drawn
+    from. Exits with 1 when a value is not the recorded one, or a backend fails.
+    """
+    spec = specs.find(architecture) if architecture else None
+    if spec and (everything or record_path):
+        raise ConfigurationError("--all and --record are for the table, without an architecture")
+    path = _writable(record_path) if record_path else None
+    chosen = _backends(backends)
+    if all(registry.missing(name) for name in chosen):
+        raise ConfigurationError("; ".join(registry.explain_missing(name) for name in chosen))
+    from shared.parity import conventions as room
+    from shared.parity import initialisers
+
+    if spec:
+        with _console(stderr=True).status("drawing new weights"):
+            outcome = initialisers.compare(spec, chosen)
+        if as_json:
+            print(json.dumps(_finite(outcome.to_dict()), indent=2))
+        else:
+            initialisers.show(outcome, _console())
+        return 1 if outcome.errors else 0
+    with _console(stderr=True).status("asking the libraries"):
+        ledger = room.collect(chosen)
+    changes = room.changed(ledger, room.read())
+    if as_json:
+        print(json.dumps({**ledger.to_dict(), "changes": [str(c) for c in changes]}, indent=2))
+    else:
+        room.show(ledger, _console(), everything, changes)
+    if path:
+        room.record(ledger, path)
+        print(f"written to {path}", file=sys.stderr if as_json else sys.stdout)
+    return 1 if changes or ledger.errors else 0
 
 
 def train(
@@ -454,6 +611,19 @@ def _backends(text: str) -> list[str]:
     return [specs.choose("backend", name, specs.PANELS) for name in dict.fromkeys(names)] or [
         *specs.PANELS
     ]
+
+
+def _dtypes(name: str | None) -> list[str]:
+    """One dtype, or both."""
+    from shared.interface import DTYPES
+
+    known = [*reversed(DTYPES)]  # float64 first: it tells meaning
+    return [specs.choose("dtype", name, known)] if name else known
+
+
+def _is_file_name(name: str) -> bool:
+    """Whether a name is that of a file, and not of an architecture."""
+    return name.endswith(".safetensors") or os.sep in name
 
 
 def _first_installed() -> str:

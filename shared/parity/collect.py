@@ -36,11 +36,18 @@ class Plan:
     recipes: tuple[str, ...] = tuple(recipes.RECIPES)
 
 
-def plan(spec: Spec, case: Case, dtypes: Iterable[str], device: str = "cpu") -> Plan:
+def plan(
+    spec: Spec,
+    case: Case,
+    dtypes: Iterable[str],
+    device: str = "cpu",
+    *,
+    trainings: bool = True,
+) -> Plan:
     """Everything for a case; trainings where the architecture's are compared on it."""
     task = recipes.task_of(spec, case)
     batches: list[Arrays] = []
-    if task is not None and case == recipes.trained_case(spec):
+    if trainings and task is not None and case == recipes.trained_case(spec):
         batches = recipes.real_batches(case.network, task, recipes.STEPS + recipes.FURTHER)
     return Plan(case, tuple(dtypes), device, task, batches)
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from shared.parity import arrays, recipes
-from shared.parity.evidence import Arrays, CaseEvidence
+from shared.parity.evidence import CaseEvidence
 from shared.parity.locate import Divergence, locate
 
 Status = Literal["passed", "bounded", "failed", "missing"]

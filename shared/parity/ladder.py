@@ -210,6 +210,7 @@ def climb(
     device: str = "cpu",
     precision: str = "highest",
     backends: Sequence[str] = registry.BACKENDS,
+    trainings: bool = True,
     report: Callable[[str], None] = lambda _: None,
 ) -> Outcome:
     """Climb every rung for every case of the specs.
@@ -220,6 +221,7 @@ def climb(
         device: Where every backend computes.
         precision: "highest", or "default": on a GPU perhaps TF32 for float32.
         backends: Those to compare; one that is not installed is reported and left out.
+        trainings: Whether to climb the last rungs, where networks are trained; they take longest.
         report: Told what is being worked on.
 
     Raises:
@@ -241,7 +243,8 @@ def climb(
         cases = [(spec, case) for spec in specs for case in spec.cases]
         waiting: list[_Climb] = []
         for spec, case in cases:
-            waiting.append(_Climb(workers, spec, case, dtypes, device))
+            plan = collect.plan(spec, case, dtypes, device, trainings=trainings)
+            waiting.append(_Climb(workers, spec, plan))
             if len(waiting) > AHEAD:
                 outcome.checks += waiting.pop(0).finish(report)
         for last in waiting:
@@ -267,13 +270,11 @@ class _Climb:
         self,
         workers: dict[str, Worker],
         spec: Spec,
-        case: Case,
-        dtypes: Sequence[str],
-        device: str,
+        plan: collect.Plan,
     ) -> None:
-        self.workers, self.spec, self.case, self.dtypes = workers, spec, case, dtypes
-        self.key = f"{spec.name}/{case.label}"
-        self.plan = collect.plan(spec, case, dtypes, device)
+        self.workers, self.spec, self.plan = workers, spec, plan
+        self.case, self.dtypes = plan.case, plan.dtypes
+        self.key = f"{spec.name}/{plan.case.label}"
         self.begun, self.errors = _start(
             workers, lambda name, worker: worker.submit(gather, name, self.key, self.plan)
         )
@@ -419,8 +420,8 @@ def case_checks(
             yield row(rung, f"{a}-{b}", result, part)
 
 
-def compare_files(paths: Sequence[Path]) -> Outcome:
-    """Hold recorded evidence against each other, without any framework.
+def compare_files(paths: Sequence[Path], wanted: Sequence[str] = ("float64", "float32")) -> Outcome:
+    """Hold recorded evidence against each other, without any framework, in the dtypes wanted.
 
     Raises:
         EvidenceError: a file cannot be read, or the files are not of one architecture.
@@ -452,11 +453,13 @@ def compare_files(paths: Sequence[Path]) -> Outcome:
         problem = _mismatch(case, read, labels)
         if problem:
             raise EvidenceError(problem)
-        dtypes = [d for d in TOLERANCES if all(d in one.arrays for one in found.values())]
+        dtypes = [d for d in wanted if all(d in one.arrays for one in found.values())]
         for dtype in dtypes:
             outcome.checks += case_checks(spec.name, case, dtype, labels, found, {})
     if not outcome.checks:
-        raise EvidenceError("the files have no dtype in common; record both with the same --dtype")
+        raise EvidenceError(
+            f"the files do not all have {' or '.join(wanted)}; record all with the same --dtype"
+        )
     return outcome
 
 

@@ -44,7 +44,7 @@ class Divergence:
 def locate(
     a: CaseEvidence, b: CaseEvidence, dtype: str, rung: str, tolerances: Tolerances
 ) -> Divergence | None:
-    """The first divergence: looked for forward, in the loss, backward, in updates, in this order."""
+    """The first divergence, looked for forward, in the loss, backward, and in updates."""
     search = _Search(a, b, dtype, rung, tolerances)
     if rung in ("forward", "activations"):
         return search.forward("evaluation") or search.outputs() or search.forward("training")
@@ -139,8 +139,10 @@ class _Search:
             if size > self.tolerances([f"{rung}/value"])[f"{rung}/value"]:
                 if rung != "loss":
                     return self.found("training", "", "the loss with given masks", size, None)
-                values = float(one["value"]), float(other["value"])
-                cause = causes.explain_loss(*self.names, *values, self.sizes())
+                cause = None
+                if one["value"].size == other["value"].size == 1:
+                    values = one["value"].item(), other["value"].item()
+                    cause = causes.explain_loss(*self.names, *values, self.sizes())
                 return self.found("training", "", "the loss of equal outputs", size, cause)
         return None
 
@@ -185,26 +187,31 @@ class _Search:
     def buffers(self) -> Divergence | None:
         """The first batch norm whose statistics are not what they should be."""
         one, other = self.sides("buffers")
-        old = self.a.under(self.dtype, "weights")
-        training = self.a.under(self.dtype, "training")
-        unlike = self.a.unbiased != self.b.unbiased
-        for name in one:
+        for name in [name for name in one if name in other]:
             layer = name.rpartition(".")[0]
-            given = training.get(f"{layer}:in")
-            if given is None or name not in other:
-                continue
-            count = given.size // given.shape[-1]
-            parts = [
-                {kind: tensors[f"{layer}.{kind}"] for kind in ("running_mean", "running_var")}
-                for tensors in (old, one, other)
-            ]
-            cause = causes.explain_buffers(*self.names, parts[0], given, parts[1], parts[2], count)
-            # That PyTorch's variance is the unbiased one is as it should be.
-            usual = unlike and cause is not None and "variance" in cause.kind
             size = _difference(one[name], other[name])
-            if size > 1e-12 and (cause is None or not usual) and not (unlike and cause is None):
-                return self.found("training", layer, f"{name} after a step", size, cause)
+            if size <= 1e-12:
+                continue
+            cause = self.statistics(layer)
+            # That PyTorch's variance is the unbiased one is as it should be.
+            unlike = self.a.unbiased != self.b.unbiased and name.endswith("running_var")
+            if unlike and (cause is None or "variance" in cause.kind):
+                continue
+            return self.found("training", layer, f"{name} after a step", size, cause)
         return None
+
+    def statistics(self, layer: str) -> causes.Cause | None:
+        """Why a batch norm's statistics differ."""
+        tensors = (self.a.under(self.dtype, "weights"), *self.sides("buffers"))
+        names = [f"{layer}.running_mean", f"{layer}.running_var"]
+        given = self.a.under(self.dtype, "training").get(f"{layer}:in")
+        if given is None or not all(name in of for of in tensors for name in names):
+            return None
+        if len({of[name].shape for of in tensors for name in names}) > 1:
+            return None
+        parts = [{name.rpartition(".")[2]: of[name] for name in names} for of in tensors]
+        count = given.size // given.shape[-1]
+        return causes.explain_buffers(*self.names, parts[0], given, parts[1], parts[2], count)
 
     def update(self, recipe: str) -> Divergence | None:
         """The optimizer: the gradients of the first step agree, and the weights after it do not."""

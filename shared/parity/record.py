@@ -17,6 +17,7 @@ def record(
     *,
     device: str = "cpu",
     precision: str = "highest",
+    trainings: bool = True,
     report: Callable[[str], None] = lambda _: None,
 ) -> Evidence:
     """Everything that a backend is compared by, for every case of an architecture.
@@ -32,7 +33,9 @@ def record(
     cases = {}
     for case in spec.cases:
         report(f"{spec.name}, {case.label}")
-        session = collect.Session(backend, collect.plan(spec, case, dtypes, device))
+        session = collect.Session(
+            backend, collect.plan(spec, case, dtypes, device, trainings=trainings)
+        )
         cases[case.label] = session.evidence()
     networks = {case.label: case.network.plain_config() for case in spec.cases}
     return Evidence(spec.name, backend, versions, device, precision, networks, cases)

@@ -48,12 +48,12 @@ def make(network: Network, weights: Arrays) -> tuple[Any, Any]:
     module = construct("flax_impl", network)
     shapes = jax.eval_shape(module.init, jax.random.key(0), *zeros(network))
     empty = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-    return module, panel.from_canonical(empty, panel.layout(module, *zeros(network)), weights)
+    return module, panel.from_canonical(empty, panel.layout(module, *zeros(network)).slots, weights)
 
 
 def state(network: Network, module: nn.Module, variables: Any) -> dict[str, np.ndarray]:
     """The variables under their canonical names."""
-    return panel.to_canonical(variables, panel.layout(module, *zeros(network)))
+    return panel.to_canonical(variables, panel.layout(module, *zeros(network)).slots)
 
 
 def arrays(outputs: Any) -> list[np.ndarray]:
@@ -74,7 +74,8 @@ def shapes(module: nn.Module, network: Network) -> dict[str, tuple[int, ...]]:
     """What `init` makes for a network, in canonical names and shapes."""
     found = jax.eval_shape(module.init, jax.random.key(0), *zeros(network))
     return {
-        row.name: row.shape for row in panel.table(found, panel.layout(module, *zeros(network)))
+        row.name: row.shape
+        for row in panel.table(found, panel.layout(module, *zeros(network)).slots)
     }
 
 

@@ -1,0 +1,450 @@
+"""The judge: what passes, what is bounded by a cause, what fails, on arrays made by hand."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from shared.interface import TensorInfo
+from shared.parity import arrays, judge, recipes
+from shared.parity.evidence import CaseEvidence
+from shared.parity.judge import Pair
+
+RANDOM = np.random.default_rng(0)
+TABLE = [
+    TensorInfo("conv.weight", (4, 3, 3, 3), "float64", "parameter"),
+    TensorInfo("bn.running_mean", (4,), "float64", "buffer"),
+    TensorInfo("bn.running_var", (4,), "float64", "buffer"),
+    TensorInfo("bn.weight", (4,), "float64", "parameter"),
+]
+Arrays = dict[str, np.ndarray]
+
+
+def values() -> Arrays:
+    """A network's evidence in float64: one convolution, batch norm, a loss and gradients."""
+    maps = RANDOM.normal(size=(2, 4, 6, 4))
+    found = {
+        "inputs/image": RANDOM.normal(size=(2, 4, 6, 3)),
+        "targets/label": np.array([1, 2], np.int32),
+        "forward/2/logits": RANDOM.normal(size=(2, 5)),
+        "loss/value": np.array(1.25),
+        "gradients/conv.weight": RANDOM.normal(size=(4, 3, 3, 3)),
+        "gradients/bn.weight": RANDOM.normal(size=4),
+        "input gradients/image": RANDOM.normal(size=(2, 4, 6, 3)),
+    }
+    found |= {
+        f"weights/{row.name}": arrays.sample_weights(TABLE, "float64", 1)[row.name] for row in TABLE
+    }
+    for mode in ("evaluation", "training"):
+        found[f"{mode}/conv:in"] = found["inputs/image"]
+        found[f"{mode}/conv:out"] = maps
+        found[f"{mode}/bn:in"] = maps
+        found[f"{mode}/bn:out"] = maps * 0.5 + 0.1
+    flat = maps.reshape(-1, 4)
+    found["buffers/bn.running_mean"] = 0.9 * found["weights/bn.running_mean"] + 0.1 * flat.mean(
+        axis=0
+    )
+    found["buffers/bn.running_var"] = 0.9 * found["weights/bn.running_var"] + 0.1 * flat.var(axis=0)
+    return found
+
+
+VALUES = values()
+
+
+def case(name: str, dtypes: dict[str, Arrays], **options: Any) -> CaseEvidence:
+    tables = {
+        dtype: [replace(row, dtype=dtype) for row in TABLE if f"weights/{row.name}" in found]
+        for dtype, found in dtypes.items()
+    }
+    return CaseEvidence(name, "case", tables, dtypes, **options)
+
+
+def rounded(found: Arrays, size: float, seed: int) -> Arrays:
+    """float32 with rounding of about this size, other for every seed."""
+    random = np.random.default_rng(seed)
+    same = ("inputs", "targets", "weights")
+    return {
+        name: array
+        if array.dtype.kind != "f"
+        else array.astype(np.float32)
+        if name.startswith(same)
+        else (array * (1 + size * random.normal(size=array.shape))).astype(np.float32)
+        for name, array in found.items()
+    }
+
+
+def results(a: CaseEvidence, b: CaseEvidence, dtype: str = "float64") -> dict[str, judge.Result]:
+    return {f"{rung} {part}".strip(): result for rung, part, result in Pair(a, b, dtype).rungs()}
+
+
+def against(dtype: str = "float64", **changes: Any) -> dict[str, judge.Result]:
+    """The evidence against itself with some arrays changed; None takes one away."""
+    other = {**VALUES, **{name.replace("__", "/"): array for name, array in changes.items()}}
+    other = {name: array for name, array in other.items() if array is not None}
+    return results(case("torch", {dtype: VALUES}), case("flax", {dtype: other}), dtype)
+
+
+def test_equal_evidence_passes_every_rung() -> None:
+    found = against()
+    assert [*found] == ["tensors", "forward", "activations", "loss", "gradients", "buffers"]
+    assert {result.status for result in found.values()} == {"passed"}
+
+
+@pytest.mark.parametrize(
+    ("name", "rung"),
+    [
+        ("forward/2/logits", "forward"),
+        ("training/conv:out", "activations"),
+        ("training/bn:out", "activations"),
+        ("loss/value", "loss"),
+        ("gradients/bn.weight", "gradients"),
+        ("input gradients/image", "gradients"),
+        ("buffers/bn.running_mean", "buffers"),
+    ],
+)
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda array: array * (1 + 3e-12),
+        lambda array: array * np.nan,
+        lambda array: array[None],
+        lambda array: array.astype(np.float32),
+        lambda array: array[..., :0] if array.ndim else np.zeros(0),
+        lambda _: None,
+    ],
+    ids=["3e-12", "nan", "one more axis", "float32", "empty", "missing"],
+)
+def test_one_changed_array_fails_its_rung_alone(name: str, rung: str, change: Any) -> None:
+    found = against(**{name: change(VALUES[name])})
+    # Batch norm's statistics are held against what the layer was given.
+    assert {r for r, result in found.items() if result.status == "failed"} == {rung}
+
+
+def test_rounding_passes() -> None:
+    found = against(**{"gradients/conv.weight": VALUES["gradients/conv.weight"] * (1 + 3e-13)})
+    assert found["gradients"].status == "passed"
+    assert found["gradients"].difference == pytest.approx(3e-13, rel=0.1)
+
+
+def test_weights_must_be_the_same_and_named_alike() -> None:
+    found = against(**{"weights/conv.weight": VALUES["weights/conv.weight"] * (1 + 1e-15)})
+    assert found["tensors"].status == "failed"
+    assert "conv.weight does not hold the same values in both" in found["tensors"].detail
+
+
+def test_no_gradient_is_a_gradient_of_zero() -> None:
+    zeros = np.zeros(4)
+    one = case("torch", {"float64": {**VALUES, "gradients/bn.weight": zeros}})
+    other = {n: a for n, a in VALUES.items() if n != "gradients/bn.weight"}
+    assert results(one, case("flax", {"float64": other}))["gradients"].status == "passed"
+    assert against(**{"gradients/bn.weight": None})["gradients"].status == "failed"
+
+
+def test_padding_before_a_convolution_is_no_difference() -> None:
+    padded = np.pad(VALUES["training/conv:in"], ((0, 0), (1, 1), (1, 1), (0, 0)))
+    found = against(**{"training/conv:in": padded, "evaluation/conv:in": padded})
+    assert found["activations"].status == "passed"
+    wrong = padded + 1e-6
+    assert against(**{"training/conv:in": wrong})["activations"].status == "failed"
+
+
+def test_every_layer_with_parameters_must_be_seen() -> None:
+    found = against(**{"training/conv:out": None})
+    assert found["activations"].status == "failed"
+    assert "conv was not seen in both in training mode" in found["activations"].detail
+
+
+# Batch norm's variance
+
+
+def test_the_unbiased_variance_is_known_exactly() -> None:
+    flat = VALUES["training/bn:in"].reshape(-1, 4)
+    old = VALUES["weights/bn.running_var"]
+    unbiased = 0.9 * old + 0.1 * flat.var(axis=0, ddof=1)
+    torch = case(
+        "torch", {"float64": {**VALUES, "buffers/bn.running_var": unbiased}}, unbiased=True
+    )
+    flax = case("flax", {"float64": VALUES})
+    for pair in ((torch, flax), (flax, torch)):
+        found = results(*pair)["buffers"]
+        assert found.status == "passed"
+        assert found.difference is not None
+        assert found.difference < 1e-14
+    # Who says unbiased and is biased is found, and so is another factor.
+    assert results(replace(torch, unbiased=False), flax)["buffers"].status == "failed"
+    assert results(case("torch", {"float64": VALUES}, unbiased=True), flax)["buffers"].status == (
+        "failed"
+    )
+    other = {**VALUES, "buffers/bn.running_var": unbiased * (1 + 1e-9)}
+    wrong = results(case("torch", {"float64": other}, unbiased=True), flax)["buffers"]
+    assert wrong.status == "failed"
+
+
+def test_the_factor_is_known_along_a_training() -> None:
+    """Both kinds of running variance, from one formula, over many steps of other variances."""
+    pair = Pair(
+        case("torch", {"float64": VALUES}, unbiased=True),
+        case("flax", {"float64": VALUES}),
+        "float64",
+    )
+    momentum, count = pair.norms["bn"]
+    assert momentum == pytest.approx(0.1, rel=1e-12)
+    assert count == 2 * 4 * 6
+    old = RANDOM.uniform(1, 2, 4)
+    biased, unbiased = old.copy(), old.copy()
+    for _ in range(50):
+        variance = RANDOM.uniform(0.1, 3, 4)
+        biased = (1 - momentum) * biased + momentum * variance
+        unbiased = (1 - momentum) * unbiased + momentum * variance * count / (count - 1)
+    found = pair.unified("bn.running_var", old, biased, 50)
+    assert arrays.difference(unbiased, found) < 1e-14
+    assert (pair.unified("bn.running_mean", old, biased, 50) == biased).all()
+
+
+# float32
+
+
+def both(a_size: float, b_size: float, **changes: Any) -> dict[str, judge.Result]:
+    """Two backends in both dtypes, with rounding of some size, in float32."""
+    double = {
+        n: a.astype(np.float32).astype(np.float64) if a.dtype.kind == "f" else a
+        for n, a in VALUES.items()
+    }
+    one = case("torch", {"float32": rounded(double, a_size, 1), "float64": double})
+    single = {**rounded(double, b_size, 2), **changes}
+    return results(one, case("flax", {"float32": single, "float64": double}), "float32")
+
+
+def test_float32_is_held_to_the_rounding_that_was_measured() -> None:
+    usual = both(1e-7, 1e-7)
+    assert {result.status for result in usual.values()} == {"passed"}
+    assert usual["forward"].tolerance is not None
+    assert 1e-5 < usual["forward"].tolerance < 1e-4
+    # One backend that rounds a thousand times more, as TF32 does, is found out by the other.
+    coarse = both(1e-7, 1e-3)
+    assert coarse["forward"].status == coarse["gradients"].status == "failed"
+    # Where both round more, the network is badly conditioned: that is no fault.
+    assert both(1e-5, 1e-5)["forward"].status == "passed"
+
+
+def test_float32_alone_has_a_fixed_tolerance() -> None:
+    single = rounded(VALUES, 1e-7, 1)
+    one = case("torch", {"float32": single})
+    assert results(one, case("flax", {"float32": single}), "float32")["forward"].tolerance == 1e-5
+
+
+def test_a_kink_explains_gradients_before_it_and_none_after() -> None:
+    """The batch norm's output falls on two sides of 0: the convolution's gradient may jump."""
+    outs = rounded(VALUES, 0, 0)["training/bn:out"]
+    flipped = outs.copy()
+    outs[0, 1, 2, 3], flipped[0, 1, 2, 3] = 3e-9, -2e-9
+    gradients = rounded(VALUES, 0, 0)
+    jump = gradients["gradients/conv.weight"] * np.float32(1.01)
+    later = gradients["gradients/bn.weight"] * np.float32(1.01)
+
+    def judged(**changes: Any) -> judge.Result:
+        double = case(
+            "torch", {"float64": VALUES, "float32": {**gradients, "training/bn:out": outs}}
+        )
+        single = {**gradients, "training/bn:out": flipped, **changes}
+        other = case("flax", {"float64": VALUES, "float32": single})
+        return results(double, other, "float32")["gradients"]
+
+    found = judged(**{"gradients/conv.weight": jump})
+    assert found.status == "bounded"
+    assert "a kink: at [0, 1, 2, 3] of bn's output torch has 3.00e-09 and flax -2.00e-09" in (
+        found.detail
+    )
+    # The batch norm's own gradient may jump too; without a kink nothing may.
+    assert judged(**{"gradients/bn.weight": later}).status == "bounded"
+    flipped[0, 1, 2, 3] = 3e-9
+    assert judged(**{"gradients/conv.weight": jump}).status == "failed"
+
+
+def test_a_kink_does_not_explain_what_comes_after_it() -> None:
+    single = rounded(VALUES, 0, 0)
+    flipped = {**single, "training/conv:out": -single["training/conv:out"]}
+    flipped["gradients/bn.weight"] = single["gradients/bn.weight"] * np.float32(1.01)
+    one = case("torch", {"float64": VALUES, "float32": single})
+    found = results(one, case("flax", {"float64": VALUES, "float32": flipped}), "float32")
+    assert found["gradients"].status == "failed"
+
+
+def test_kinks_are_found_in_signs_and_in_windows() -> None:
+    a = RANDOM.normal(size=(1, 4, 4, 2)) + 10
+    assert judge.kinks(a, a.copy()) is None
+    b = a.copy()
+    b[0, 0, 0, 1], b[0, 0, 1, 1] = a[0, :2, :2, 1].max() + 1, a[0, :2, :2, 1].max() + 2
+    a[0, 0, 0, 1], a[0, 0, 1, 1] = b[0, 0, 1, 1], b[0, 0, 0, 1]
+    found = judge.kinks(a, b)
+    assert found is not None
+    assert found[0] == "the window [0, 0, 0, 1]"
+
+
+# Trainings
+
+
+def trained(name: str, dtype: str, seed: int, size: float = 0.0) -> Arrays:
+    """Sketches along 50 steps, with rounding that grows to a size, and forced steps."""
+    random = np.random.default_rng(3)
+    noise = np.random.default_rng(seed)
+    track, changes = [], []
+    value = random.normal(size=27)
+    for step in range(recipes.STEPS):
+        update = 1e-2 * random.normal(size=27)
+        value = value + update
+        away = 1 + size * (step + 1) / recipes.STEPS * noise.normal(size=27)
+        track.append(arrays.sketch(value * away))
+        changes.append(arrays.sketch(update))
+    del name
+    found = {"steps/adam/conv.weight": np.stack(track)}
+    if dtype == "float32":
+        found |= {
+            "forced/conv.weight": np.stack(changes),
+            "forced float64/conv.weight": np.stack(changes),
+        }
+    return found
+
+
+def training(a_size: float, b_size: float, forced: float = 0.0) -> judge.Result:
+    double = {**VALUES, **trained("", "float64", 0)}
+    one = {**rounded(VALUES, 0, 0), **trained("", "float32", 1, a_size)}
+    other = {**rounded(VALUES, 0, 0), **trained("", "float32", 2, b_size)}
+    other["forced/conv.weight"] = other["forced/conv.weight"] * (1 + forced)
+    return results(
+        case("torch", {"float64": double, "float32": one}),
+        case("flax", {"float64": double, "float32": other}),
+        "float32",
+    )["optimizers adam"]
+
+
+def test_float32_may_drift_if_each_step_by_itself_is_right() -> None:
+    assert training(1e-6, 1e-6).status == "passed"
+    drifted = training(1e-7, 1e-3)
+    assert drifted.status == "bounded"
+    assert "rounding that grows" in drifted.detail
+    assert training(1e-7, 1e-3, forced=1e-2).status == "failed"
+
+
+def test_float64_may_not_drift() -> None:
+    one = case("torch", {"float64": {**VALUES, **trained("", "float64", 1, 1e-12)}})
+    other = case("flax", {"float64": {**VALUES, **trained("", "float64", 2, 1e-12)}})
+    assert results(one, other)["optimizers adam"].status == "passed"
+    other = case("flax", {"float64": {**VALUES, **trained("", "float64", 2, 1e-9)}})
+    assert results(one, other)["optimizers adam"].status == "failed"
+
+
+def test_the_shipped_adam_is_bounded_by_its_epsilon() -> None:
+    gradient = RANDOM.normal(size=(4, 3, 3, 3)) * 1e-5
+    start = RANDOM.normal(size=(4, 3, 3, 3))
+
+    def shipped(backend: str, wrong: float = 1.0) -> CaseEvidence:
+        step = judge.shipped_step(backend, gradient) * wrong
+        found = {
+            "first gradients/conv.weight": gradient,
+            f"first/{recipes.SHIPPED}/conv.weight": start - step,
+            f"steps/{recipes.SHIPPED}/conv.weight": arrays.sketch(start - step)[None],
+        }
+        return case(backend, {"float64": {**VALUES, **found}})
+
+    name = f"optimizers {recipes.SHIPPED}"
+    assert results(shipped("torch"), shipped("flax"))[name].status == "passed"
+    bounded = results(shipped("torch"), shipped("keras"))[name]
+    assert bounded.status == "bounded"
+    assert "epsilon is 1e-7, beside the uncorrected root" in bounded.detail
+    assert results(shipped("torch"), shipped("keras", wrong=1.001))[name].status == "failed"
+    assert results(shipped("torch"), shipped("flax", wrong=1.001))[name].status == "failed"
+
+
+# Dropout
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ([0.7, 1000, 1e-8, 0], ""),
+        ([0.64, 100, 1e-8, 0], ""),
+        ([0.3, 1000, 1e-8, 0], "keeps 30.0% in place of 70.0%"),
+        ([0.7, 1000, 0.43, 0], "scales what it keeps by another number than 1.43"),
+        ([0.7, 1000, 1e-8, 0.1], "changes its input in evaluation mode"),
+        ([np.nan, 0, 0, 0], "keeps nan"),
+    ],
+)
+def test_own_dropout_keeps_its_share(row: list[float], problem: str) -> None:
+    with np.errstate(all="ignore"):
+        evidence = case(
+            "torch",
+            {"float64": {**VALUES, "own dropout/drop": np.array(row)}},
+            dropouts={"drop": 0.3},
+        )
+        ((name, result),) = judge.dropout(evidence, "float64")
+    assert name == "drop"
+    assert result.status == ("failed" if problem else "passed")
+    assert problem in result.detail
+
+
+# The measures
+
+
+def test_sketches_see_every_value_and_measure_the_distance() -> None:
+    a = RANDOM.normal(size=(30, 40))
+    track = arrays.sketch(a)[None]
+    assert arrays.sketch_difference(track, track.copy()) == [0.0]
+    for index in [(0, 0), (17, 3), (29, 39)]:
+        b = a.copy()
+        b[index] += 1e-9
+        (found,) = arrays.sketch_difference(track, arrays.sketch(b)[None])
+        assert found == pytest.approx(1e-9 / np.linalg.norm(a), rel=1e-3)
+    noise = 1e-6 * RANDOM.normal(size=a.shape)
+    (found,) = arrays.sketch_difference(track, arrays.sketch(a + noise)[None])
+    wanted = np.linalg.norm(noise) / np.linalg.norm(a)
+    assert wanted / 4 < found < wanted * 4
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "said"),
+    [
+        (np.ones((3, 9)), np.ones((2, 9)), "shapes"),
+        (np.ones((0, 9)), np.ones((0, 9)), "no values"),
+        (np.ones((1, 9)), np.full((1, 9), np.nan), "not finite"),
+    ],
+)
+def test_sketches_that_cannot_be_compared_are_refused(
+    a: np.ndarray, b: np.ndarray, said: str
+) -> None:
+    with pytest.raises(ValueError, match=said):
+        arrays.sketch_difference(a, b)
+
+
+def test_a_difference_from_nothing_is_not_small() -> None:
+    zeros, some = np.zeros((1, 9)), np.full((1, 9), 1e-150)
+    assert arrays.sketch_difference(zeros, zeros) == [0.0]
+    assert arrays.sketch_difference(zeros, some) == [np.inf]
+
+
+def test_unpadded_takes_borders_of_zeros_alone_away() -> None:
+    image = RANDOM.normal(size=(2, 5, 6, 3))
+    for pads in (((1, 1), (1, 1)), ((0, 1), (0, 1)), ((2, 0), (0, 0))):
+        padded = np.pad(image, ((0, 0), *pads, (0, 0)))
+        a, b, offset = arrays.unpadded(padded, image)
+        assert (a == image).all()
+        assert (b == image).all()
+        assert offset == (pads[0][0], pads[1][0])
+        other, same, _ = arrays.unpadded(image, padded)
+        assert (other == image).all()
+        assert (same == image).all()
+    border = np.pad(image, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=1)
+    a, _, offset = arrays.unpadded(border, image)
+    assert offset is None
+    assert a.shape == border.shape
+
+
+def test_real_data_fits_any_shape() -> None:
+    image = RANDOM.normal(size=(5, 28, 28, 1))
+    assert (arrays.fitted(image, (4, 196, 1)).ravel() == image.ravel()).all()
+    several = arrays.fitted(image, (7, 10, 3))
+    assert several.shape == (5, 7, 10, 3)
+    assert not np.array_equal(several[..., 0], several[..., 1])
+    assert arrays.fitted(image, (30,)).shape == (5, 30)
+    assert arrays.fitted(np.arange(5, dtype=np.int32), ()).tolist() == [0, 1, 2, 3, 4]
