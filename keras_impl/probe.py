@@ -80,6 +80,7 @@ class KerasProbe:
         self.trained = {n: slot for n, slot in model.slots.items() if slot.variable.trainable}
         self.layers = {prefix[:-1]: layer for prefix, layer in weights.walk(model.native)}
         self._compiled: dict[Task, Any] = {}
+        self._steppers: dict[Any, KerasStepper] = {}
 
     def watch(
         self, inputs: Arrays, *, train: bool, dropout: Dropout = "off"
@@ -162,8 +163,12 @@ class KerasProbe:
     def stepper(
         self, task: Task, settings: Settings | None, learning_rate: float = 1e-3
     ) -> "KerasStepper":
-        """An optimizer at work."""
-        return KerasStepper(self, task, settings, learning_rate)
+        """An optimizer at work. It is traced once: the same one is given again, as if new."""
+        key = (task, settings, learning_rate)
+        if key not in self._steppers:
+            self._steppers[key] = KerasStepper(self, task, settings, learning_rate)
+        self._steppers[key].forget()
+        return self._steppers[key]
 
     @contextmanager
     def unchanged(self) -> Iterator[None]:
@@ -266,6 +271,14 @@ class KerasStepper:
             )
             self.optimizer.build(self.variables)
         self.apply = _compiled(lambda gradients: self.optimizer.apply(gradients, self.variables))
+
+    def forget(self) -> None:
+        """Be as before the first step."""
+        with self.model.computing():
+            self.optimizer.iterations.assign(0)
+            for variables, _ in self._places().values():
+                for variable in variables:
+                    variable.assign(ops.zeros_like(variable))
 
     def step(self, batch: Arrays) -> None:
         """One step without dropout."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -119,8 +120,9 @@ def test_an_architecture_goes_by_its_file_and_class_too(name: str) -> None:
 def test_version_and_help_name_every_verb() -> None:
     assert triptych("--version").stdout.startswith("triptych 0.")
     text = triptych("--help").stdout
-    for verb in ("list", "show", "compare", "parity", "train", "predict", "data"):
-        assert f"\n    {verb} " in text
+    verbs = "list show compare parity record conventions train predict data"
+    for verb in verbs.split():
+        assert re.search(rf"\n    {verb}\s", text)
         assert triptych(verb, "--help").returncode == 0
 
 
@@ -146,6 +148,17 @@ def test_version_and_help_name_every_verb() -> None:
         (["parity", "nonet"], "there is no architecture 'nonet'"),
         (["parity", "--dtype", "float16"], "there is no dtype 'float16'"),
         (["parity", "--device", "gpu"], "there is no device 'gpu'"),
+        (["parity", "--precision", "tf32"], "there is no precision 'tf32'; there are highest, de"),
+        (["parity", "a.safetensors"], "name two or more, and nothing else, not a.safetensors"),
+        (["parity", "basic_net", "a.safetensors"], "name two or more, and nothing else"),
+        (["parity", "a.safetensors", "b.safetensors"], "from a.safetensors: no such file"),
+        (["record", "basic_net", "--backend", "mxnet"], "there is no backend 'mxnet'"),
+        (["record", "nonet", "--backend", "torch"], "there is no architecture 'nonet'"),
+        (["record", "basic_net", "--backend", "torch", "--dtype", "half"], "no dtype 'half'"),
+        (["record", "basic_net", "--backend", "torch", "-o", "no/e"], "no is no directory"),
+        (["conventions", "nonet"], "there is no architecture 'nonet'"),
+        (["conventions", "basic_net", "--all"], "for the table, without an architecture"),
+        (["conventions", "--record", "."], ". is a directory; name a file"),
         (["train", "inference_model", "--backend", "torch"], "train the network that it wraps"),
         (["train", "basic_net", "--backend", "theano"], "there is no backend 'theano'"),
         (["train", "basic_net", "--backend", "torch", "-o", "no/w"], "no is no directory"),
@@ -175,9 +188,10 @@ def test_words_that_are_no_numbers_are_refused(capsys: pytest.CaptureFixture[str
 
 
 @one
-@pytest.mark.parametrize("verb", ["compare", "parity", "train"])
+@pytest.mark.parametrize("verb", ["compare", "parity", "train", "record"])
 def test_a_device_that_is_missing_is_named(verb: str, tmp_path: Path) -> None:
-    extra = ["--backend", BACKEND] if verb == "train" else ["--backends", BACKEND]
+    one_backend = verb in ("train", "record")
+    extra = ["--backend", BACKEND] if one_backend else ["--backends", BACKEND]
     result = triptych(verb, "basic_net", *extra, "--device", "cuda", CUDA_VISIBLE_DEVICES="")
     assert result.returncode == 2
     last = result.stderr.strip().splitlines()[-1]
@@ -635,7 +649,9 @@ def test_mnist_that_cannot_be_had_is_replaced_by_the_sample_with_a_notice(
 @one
 def test_parity_exits_with_its_verdict_and_writes_every_check(tmp_path: Path) -> None:
     path = tmp_path / "parity.json"
-    result = triptych("parity", "basic_net", "--dtype", "float64", "--json", str(path))
+    result = triptych(
+        "parity", "basic_net", "--dtype", "float64", "--no-trainings", "--json", str(path)
+    )
     proved = len(INSTALLED) > 1
     assert result.returncode == (0 if proved else 1)
     written = json.loads(path.read_text())
@@ -644,7 +660,26 @@ def test_parity_exits_with_its_verdict_and_writes_every_check(tmp_path: Path) ->
     if proved:
         assert {check["rung"] for check in written["checks"]} == {
             "mirror", "counts", "tensors", "outputs", "forward", "exchange",
+            "activations", "loss", "gradients", "dropout",
         }  # fmt: skip
     else:
         assert "nothing is proved" in result.stdout
     assert "\x1b" not in result.stdout
+
+
+@one
+def test_evidence_is_recorded_and_held_against_itself(tmp_path: Path) -> None:
+    paths = [str(tmp_path / f"{name}.safetensors") for name in ("one", "two")]
+    for path in paths:
+        options = ("--backend", BACKEND, "--dtype", "float32", "--no-trainings", "-o", path)
+        result = triptych("record", "skip_mlp", *options)
+        assert result.returncode == 0, result.stderr
+        assert result.stdout.startswith(f"evidence of skip_mlp by {BACKEND} (")
+    result = triptych("parity", *paths)
+    assert result.returncode == 0, result.stdout
+    assert f"{BACKEND}#2" in result.stdout
+    assert "not compared from files: the sources (mirror)" in result.stdout
+    assert " 0 failed, 0 missing" in result.stdout
+    result = triptych("parity", *paths, "--dtype", "float64")
+    assert result.returncode == 2
+    assert "do not all have float64; record all with the same --dtype" in result.stderr
