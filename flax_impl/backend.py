@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -15,7 +16,7 @@ from jax import Array
 
 from flax_impl import training, weights
 from flax_impl.inference import InferenceModel
-from flax_impl.probe import FlaxProbe
+from flax_impl.probe import FlaxProbe, in_mode
 from shared.errors import DeviceMissingError
 from shared.interface import (
     Arrays,
@@ -28,6 +29,7 @@ from shared.interface import (
     check_decodes,
     check_inputs,
     construct,
+    seen_outputs,
 )
 from shared.interface import Trainer as SharedTrainer
 from shared.specs import Network, Settings, Task
@@ -63,7 +65,8 @@ class FlaxModel:
         self.dtype = dtype
         self.device = device
         self.slots, self.names, self.dropouts = layout
-        self._apply = jax.jit(partial(native.apply, train=False))
+        still, mode = in_mode(native, train=False)
+        self._apply = jax.jit(partial(still.apply, **mode))
         self._predict = jax.jit(
             lambda variables, inputs: InferenceModel(native).apply(
                 _inside(variables), inputs, return_confidence=True, method="predict"
@@ -212,6 +215,22 @@ class FlaxBackend:
             variables = init(jax.random.key(seed), *example)
             # Flax computes in the dtype that variables and inputs have: no layer needs to say it.
             variables = jax.tree.map(lambda array: array.astype(dtype), variables)
+        return FlaxModel(network, module, variables, layout, dtype, device)
+
+    def wrap(
+        self, network: Network, native: Any, inputs: Arrays, *, dtype: str, device: str = "cpu"
+    ) -> Model:
+        """Somebody's own module with a copy of its variables."""
+        check_build(dtype, device)
+        module, variables = native
+        still, mode = in_mode(module, train=False)
+        with _computing(dtype, device):
+            example = [jnp.asarray(array) for array in check_inputs(network, inputs, dtype)]
+            layout = weights.layout(still, *example, **mode)
+            variables = weights.taken(variables, layout.slots, dtype)
+            outputs = jax.jit(partial(still.apply, **mode))(variables, *example)
+            arrays = jax.tree.map(np.asarray, outputs)
+        network = replace(network, outputs=seen_outputs(arrays))
         return FlaxModel(network, module, variables, layout, dtype, device)
 
 

@@ -3,7 +3,9 @@
 Everything is compiled: what the layers sow comes out of the compiled function beside its result.
 """
 
+import inspect
 from collections.abc import Mapping
+from dataclasses import fields
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +27,30 @@ _SEEN = "intermediates"
 _SLOTS = {"trace": "momentum_buffer", "mu": "exp_avg", "nu": "exp_avg_sq"}
 # What runs once or costs little is not worth optimising: compiled three times as fast.
 _QUICKLY = {"xla_backend_optimization_level": 0}
+
+
+# What says that a network is in training mode, or that it is not.
+_MODES = {
+    "train": True,
+    "training": True,
+    "is_training": True,
+    "deterministic": False,
+    "use_running_average": False,
+}
+
+
+def in_mode(native: nn.Module, train: bool) -> tuple[nn.Module, dict[str, Any]]:
+    """A network in a mode, and the arguments of its call that say so.
+
+    Those of this panel take `train`; others take `deterministic`, have a field of such a name, or
+    know no modes.
+    """
+    arguments = inspect.signature(native.__call__).parameters  # type: ignore[operator]
+    modes: dict[str, Any] = {name: train == meaning for name, meaning in _MODES.items()}
+    known = {field.name for field in fields(native)} - set(arguments)
+    fixed = {name: mode for name, mode in modes.items() if name in known}
+    asked = {name: mode for name, mode in modes.items() if name in arguments}
+    return native.clone(**fixed) if fixed else native, asked
 
 
 class _Watcher:
@@ -50,19 +76,21 @@ class _Watcher:
         if not module.path:
             self._root = module.scope.root
             return call(*args, **kwargs)
-        result = self._result(module, args[0], partial(call, *args, **kwargs), kwargs)
+        x = args[0] if args else kwargs.get("inputs")
+        still = kwargs.get("deterministic", args[1] if len(args) > 1 else None)
+        result = self._result(module, x, partial(call, *args, **kwargs), still)
         if self.branches or module.scope.root is self._root:
             if module.path not in self._containers:
-                self._sow(module, "in", args[0])
+                self._sow(module, "in", x)
             for index, part in enumerate(result if isinstance(result, tuple) else (result,)):
                 self._sow(module, f"out{index or ''}", part)
         return result
 
-    def _result(self, module: nn.Module, x: Array, call: Any, kwargs: Mapping[str, Any]) -> Any:
+    def _result(self, module: nn.Module, x: Any, call: Any, still: Any) -> Any:
         """A layer's result; a dropout layer's as it was asked for."""
         if not isinstance(module, nn.Dropout) or self.dropout == "own":
             return call()
-        still = nn.merge_param("deterministic", module.deterministic, kwargs.get("deterministic"))
+        still = nn.merge_param("deterministic", module.deterministic, still)
         if still or not callable(self.dropout):
             return x
         return x * self.dropout(self.names[module.path], x.shape) / (1 - module.rate)
@@ -90,6 +118,7 @@ class FlaxProbe:
     def __init__(self, model: "FlaxModel") -> None:
         self.model = model
         self._compiled: dict[Any, tuple[_Watcher, Any]] = {}
+        self._optimizers: dict[Any, Any] = {}
 
     def watch(
         self, inputs: Arrays, *, train: bool, dropout: Dropout = "off"
@@ -107,14 +136,15 @@ class FlaxProbe:
         self, inputs: Arrays, train: bool, dropout: Dropout, branches: bool
     ) -> dict[str, np.ndarray]:
         model = self.model
+        native, mode = in_mode(model.native, train)
         watcher = _Watcher(model.names, dropout, branches)
 
         def run(variables: Any, inputs: Any) -> Any:
             with nn.intercept_methods(watcher):
-                _, state = model.native.apply(
+                _, state = native.apply(
                     variables,
                     *inputs,
-                    train=train,
+                    **mode,
                     rngs={"dropout": jax.random.key(0)},
                     mutable=[*variables, _SEEN],
                 )
@@ -127,7 +157,8 @@ class FlaxProbe:
     def differentiate(self, batch: Arrays, task: Task, *, dropout: Dropout = "off") -> Derivatives:
         """Forward and backward in training mode."""
         network, tables = self.model.network, self.model.slots
-        watcher, loss, (gradients, given), state, sown = self.gradients(batch, task, dropout)
+        found = self.gradients(batch, task, dropout, once=True)
+        watcher, loss, (gradients, given), state, sown = found
         parameters = {n: slot for n, slot in tables.items() if slot.path[0] == "params"}
         buffers = {n: slot for n, slot in tables.items() if slot.path[0] != "params"}
         return Derivatives(
@@ -142,7 +173,9 @@ class FlaxProbe:
             weights.to_canonical(state, buffers),
         )
 
-    def gradients(self, batch: Arrays, task: Task, dropout: Dropout = "off") -> Any:
+    def gradients(
+        self, batch: Arrays, task: Task, dropout: Dropout = "off", *, once: bool = False
+    ) -> Any:
         """The watcher, and what the compiled function gives, as arrays of JAX.
 
         They are the loss, its gradients by parameters and by inputs, the new batch statistics, and
@@ -150,17 +183,20 @@ class FlaxProbe:
         """
         model = self.model
         network = model.network
-        key = (task, dropout)
+        # float32 is compiled as people run it; float64 is for meaning.
+        quickly = once and model.dtype == "float64"
+        key = (task, dropout, quickly)
         if key not in self._compiled:
             watcher = _Watcher(model.names, dropout, branches=True)
+            native, mode = in_mode(model.native, train=True)
 
             def loss(params: Any, floats: Any, others: Any, state: Any, targets: Any) -> Any:
                 inputs = [x if x is not None else y for x, y in zip(floats, others, strict=True)]
                 with nn.intercept_methods(watcher):
-                    found, new = model.native.apply(
+                    found, new = native.apply(
                         {"params": params, **state},
                         *inputs,
-                        train=True,
+                        **mode,
                         rngs={"dropout": jax.random.key(0)},
                         mutable=[*state, _SEEN],
                     )
@@ -170,7 +206,8 @@ class FlaxProbe:
                 return value, (new, sown)
 
             differentiated = jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)
-            self._compiled[key] = (watcher, jax.jit(differentiated))
+            options = _QUICKLY if quickly else {}
+            self._compiled[key] = (watcher, jax.jit(differentiated, compiler_options=options))
         watcher, compiled = self._compiled[key]
         with model.computing():
             inputs = model.inputs({name: batch[name] for name in network.inputs})
@@ -182,6 +219,19 @@ class FlaxProbe:
                 model.variables["params"], floats, others, state, model.targets(task, batch)
             )
         return watcher, value, found, new, sown
+
+    def optimizer(self, settings: Settings | None, learning_rate: float) -> Any:
+        """The optimizer, and the function that makes its step, compiled once."""
+        key = (settings, learning_rate)
+        if key not in self._optimizers:
+            made = training.make_optimizer(settings) if settings else optax.adam(learning_rate)
+
+            def update(params: Any, state: Any, gradients: Any) -> Any:
+                updates, state = made.update(gradients, state, params)
+                return optax.apply_updates(params, updates), state
+
+            self._optimizers[key] = (made, jax.jit(update, compiler_options=_QUICKLY))
+        return self._optimizers[key]
 
     def dropouts(self) -> dict[str, float]:
         """The dropout layers and their rates."""
@@ -201,15 +251,9 @@ class FlaxStepper:
         self, probe: FlaxProbe, task: Task, settings: Settings | None, learning_rate: float
     ) -> None:
         self.probe, self.model, self.task = probe, probe.model, task
-        optimizer = training.make_optimizer(settings) if settings else optax.adam(learning_rate)
-
-        def update(params: Any, state: Any, gradients: Any) -> Any:
-            updates, state = optimizer.update(gradients, state, params)
-            return optax.apply_updates(params, updates), state
-
+        optimizer, self.update = probe.optimizer(settings, learning_rate)
         with self.model.computing():
             self.state: Any = optimizer.init(self.model.variables["params"])
-            self.update = jax.jit(update, compiler_options=_QUICKLY)
 
     def step(self, batch: Arrays) -> None:
         """One step without dropout."""

@@ -6,6 +6,7 @@ attribute, `features_3` in the tree, is `features.3`.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -46,6 +47,8 @@ _TENSORS: dict[type, Rules] = {
     nn.ConvTranspose: _CONV,  # (height, width, out, in) with `transpose_kernel`
     nn.BatchNorm: _NORM,
     nn.LayerNorm: _NORM,
+    nn.GroupNorm: _NORM,
+    nn.RMSNorm: _NORM,
     nn.Embed: {("params", "embedding"): ("weight", (0, 1))},
 }
 
@@ -81,10 +84,11 @@ class Layout(NamedTuple):
     dropouts: dict[str, float]
 
 
-def layout(module: nn.Module, *inputs: jax.Array) -> Layout:
+def layout(module: nn.Module, *inputs: jax.Array, **mode: Any) -> Layout:
     """What the tensors and the layers of a module are called in PyTorch.
 
-    The module is run on the shapes of `inputs` alone, to see which layers it really has.
+    The module is run on the shapes of `inputs` alone, to see which layers it really has. `mode`
+    are arguments that its call needs besides.
 
     Raises:
         WeightsError: a layer with variables is of a type that has no rule here.
@@ -105,7 +109,8 @@ def layout(module: nn.Module, *inputs: jax.Array) -> Layout:
         return call(*args, **kwargs)
 
     with nn.intercept_methods(note):
-        shapes = jax.eval_shape(module.init, jax.random.key(0), *inputs)
+        shapes = jax.eval_shape(partial(module.init, **mode), jax.random.key(0), *inputs)
+    flat = traverse_util.flatten_dict(dict(shapes))
     slots = {}
     for collection, path, leaf in _leaves(shapes):
         prefix, layer = layers.get(path, ("", nn.Module))
@@ -116,6 +121,9 @@ def layout(module: nn.Module, *inputs: jax.Array) -> Layout:
                 f"canonical tensor; known layers are {known}"
             )
         name, axes = _TENSORS[layer][collection, leaf]
+        ndim = flat[collection, *path, leaf].ndim
+        if _TENSORS[layer] is _CONV and leaf == "kernel":  # of a length, an image or a volume
+            axes = (ndim - 1, ndim - 2, *range(ndim - 2))
         slots[prefix + name] = Slot((collection, *path, leaf), axes)
     names = {path: prefix.removesuffix(".") for path, (prefix, _) in layers.items()}
     return Layout(slots, names, dropouts)
@@ -124,6 +132,23 @@ def layout(module: nn.Module, *inputs: jax.Array) -> Layout:
 def _leaves(variables: Variables) -> list[tuple[str, Path, str]]:
     """Collection, layer's path and name of every variable."""
     return [(p[0], p[1:-1], p[-1]) for p in traverse_util.flatten_dict(dict(variables))]
+
+
+def taken(variables: Variables, slots: Mapping[str, Slot], dtype: str) -> Variables:
+    """A copy of somebody's variables in a dtype.
+
+    Raises:
+        WeightsError: they are not those that their module has.
+    """
+    flat = traverse_util.flatten_dict(jax.tree.map(np.asarray, dict(variables)))
+    places = {slot.path for slot in slots.values()}
+    wrong = [f"lack {'/'.join(path)}" for path in sorted(places - set(flat))]
+    wrong += [f"have {'/'.join(path)}, which it does not" for path in sorted(set(flat) - places)]
+    if wrong:
+        raise WeightsError(f"the variables are not the module's: they {'; '.join(wrong)}")
+    return traverse_util.unflatten_dict(
+        {path: jnp.array(array, dtype, copy=True) for path, array in flat.items()}
+    )
 
 
 def table(variables: Variables, slots: Mapping[str, Slot]) -> list[TensorInfo]:

@@ -1,10 +1,13 @@
 """Keras behind the shared interface: NumPy in, NumPy out."""
 
 import importlib.metadata
+import inspect
+import math
 import random
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -26,6 +29,7 @@ from shared.interface import (
     check_decodes,
     check_inputs,
     construct,
+    seen_outputs,
 )
 from shared.interface import Trainer as SharedTrainer
 from shared.specs import Network, Settings, Task
@@ -173,6 +177,95 @@ class KerasModel:
             self.native.record_epoch(loss, train_accuracy, val_accuracy)
 
 
+class OwnKerasModel(KerasModel):
+    """Somebody's own model in another dtype, with weights of its own; theirs stay as they are.
+
+    A configuration need not have everything that a model is, so none is made of it: the model
+    itself is used, and while it computes its variables hold other values. Whoever leaves
+    `computing` puts everything back.
+    """
+
+    def __init__(self, network: Network, native: keras.Model, dtype: str, device: str) -> None:
+        super().__init__(network, native, dtype, device)
+        self._depth = 0
+        self._mine: list[tuple[Any, str, Any]] = []
+        policy = keras.DTypePolicy(dtype)
+        with _computing(dtype, device):
+            for variable in native.variables:
+                kind = dtype if _is_floating(variable.dtype) else variable.dtype
+                array = np.array(ops.convert_to_numpy(variable.value), kind)
+                copy = keras.Variable(array, dtype=kind, trainable=variable.trainable)
+                self._mine += [(variable, "_value", copy._value), (variable, "_dtype", kind)]
+        for layer in native._flatten_layers():
+            self._mine.append((layer, "_dtype_policy", policy))
+            if isinstance(layer, keras.Function):
+                places = [x for x in layer.inputs if _is_floating(x.dtype)]
+                self._mine += [(place, "_dtype", dtype) for place in places]
+
+    def table(self) -> list[TensorInfo]:
+        """Every tensor in canonical names and layouts."""
+        with self.computing():
+            return super().table()
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """Copies of all parameters and buffers."""
+        with self.computing():
+            return super().weights()
+
+    @contextmanager
+    def computing(self) -> Iterator[None]:
+        """A context in which the model has this one's dtype and values."""
+        with ExitStack() as stack:
+            stack.enter_context(super().computing())
+            if self.dtype == "float64" and keras.backend.backend() == "tensorflow":
+                stack.enter_context(_exact_activations())
+            if not self._depth:
+                self._swap()
+                stack.callback(self._swap)
+            self._depth += 1
+            try:
+                yield
+            finally:
+                self._depth -= 1
+
+    def _swap(self) -> None:
+        """Exchange what is here with what is in the model."""
+        for index, (owner, name, value) in enumerate(self._mine):
+            self._mine[index] = (owner, name, vars(owner)[name])
+            vars(owner)[name] = value
+
+
+def _is_floating(dtype: str) -> bool:
+    return keras.backend.is_float_dtype(dtype)
+
+
+@contextmanager
+def _exact_activations() -> Iterator[None]:
+    """TensorFlow's activations, without constants that it rounds to float32 in float64 too.
+
+    An error of 5e-9 would hide which layer is the first that differs.
+    """
+    import tensorflow as tf
+
+    def gelu(x: Any, approximate: bool = False) -> Any:
+        if approximate:
+            inner = tf.constant(math.sqrt(2 / math.pi), x.dtype)
+            cubed = tf.constant(0.044715, x.dtype) * x * x * x
+            return 0.5 * x * (1 + tf.tanh(inner * (x + cubed)))
+        return 0.5 * x * (1 + tf.math.erf(x * tf.constant(math.sqrt(0.5), x.dtype)))
+
+    def leaky_relu(x: Any, alpha: float = 0.2) -> Any:
+        return tf.where(x > 0, x, tf.constant(alpha, x.dtype) * x)
+
+    before = {name: getattr(tf.nn, name) for name in ("gelu", "leaky_relu")}
+    tf.nn.gelu, tf.nn.leaky_relu = gelu, leaky_relu
+    try:
+        yield
+    finally:
+        for name, function in before.items():
+            setattr(tf.nn, name, function)
+
+
 class KerasTrainer:
     """A trainer of `training` for batches of NumPy arrays."""
 
@@ -198,6 +291,28 @@ class KerasTrainer:
     def _split(self, batch: Arrays) -> tuple[Any, dict[str, Any]]:
         inputs = {name: batch[name] for name in self.model.network.inputs}
         return self.model.inputs(inputs), self.model.targets(self.task, batch)
+
+
+def _check_exact(dtype: str) -> None:
+    """Raise ConfigurationError where Keras's framework cannot compute in a dtype throughout."""
+    if keras.backend.result_type(dtype, "float32") != dtype:
+        raise ConfigurationError(
+            f"keras on {keras.backend.backend()} computes float64 networks partly in float32; "
+            "use float32, or Keras on TensorFlow"
+        )
+
+
+def _check_call(native: keras.Model) -> None:
+    """Raise ConfigurationError for a model that takes several inputs one by one."""
+    if isinstance(native, keras.Function):
+        return
+    arguments = inspect.signature(native.call).parameters.values()
+    needed = [a.name for a in arguments if a.default is a.empty and a.kind < a.VAR_POSITIONAL]
+    if len(needed) > 1:
+        raise ConfigurationError(
+            f"a Keras model with several inputs must take them as one tuple, call(self, inputs), "
+            f"and this one's takes {', '.join(needed)}"
+        )
 
 
 class KerasBackend:
@@ -235,11 +350,7 @@ class KerasBackend:
     ) -> Model:
         """A network with Keras's own initial weights."""
         check_build(dtype, device)
-        if keras.backend.result_type(dtype, "float32") != dtype:
-            raise ConfigurationError(
-                f"keras on {keras.backend.backend()} computes float64 networks partly in float32; "
-                "use float32, or Keras on TensorFlow"
-            )
+        _check_exact(dtype)
         if device not in self.devices():
             raise DeviceMissingError(
                 f"keras on {keras.backend.backend()} finds no CUDA device on this machine; use the "
@@ -254,6 +365,25 @@ class KerasBackend:
             )
             native(zeros[0] if len(zeros) == 1 else zeros)
         return KerasModel(network, native, dtype, device)
+
+    def wrap(
+        self, network: Network, native: Any, inputs: Arrays, *, dtype: str, device: str = "cpu"
+    ) -> Model:
+        """Somebody's own model, with values of its own."""
+        check_build(dtype, device)
+        if not native.built:
+            raise ConfigurationError(
+                "a Keras model has no weights until it has seen an input: call it once before"
+            )
+        weights.layout(native)  # that there is a rule for every layer
+        _check_exact(dtype)
+        _check_call(native)
+        model = OwnKerasModel(network, native, dtype, device)
+        with model.computing():
+            outputs = model.native(model.inputs(inputs), training=False)
+            found = keras.tree.map_structure(ops.convert_to_numpy, outputs)
+        model.network = replace(network, outputs=seen_outputs(found))
+        return model
 
 
 BACKEND: Backend = KerasBackend()

@@ -2,7 +2,8 @@
 
 A variable's place in the model is the chain of attributes that leads to its layer, as in Keras's
 own saving: `layer1` holds a list, so its first block is `layer1.0`; a `Sequential` counts its
-layers. What a layer's variables are called in PyTorch is known by the layer's type.
+layers, and in a model made of inputs and outputs each has its own name. What a layer's variables
+are called in PyTorch is known by the layer's type.
 """
 
 from collections.abc import Iterator, Mapping
@@ -37,10 +38,13 @@ _NORM: Rules = {
 }
 _TENSORS: dict[type, Rules] = {
     layers.Dense: _DENSE,
+    layers.Conv1D: {"kernel": ("weight", (2, 1, 0)), "bias": ("bias", (0,))},
     layers.Conv2D: _CONV,
     layers.Conv2DTranspose: _CONV,  # (height, width, out, in)
     layers.BatchNormalization: _NORM,
     layers.LayerNormalization: _NORM,
+    layers.GroupNormalization: _NORM,
+    layers.RMSNormalization: {"scale": ("weight", (0,))},
     layers.Embedding: {"embeddings": ("weight", (0, 1))},
 }
 
@@ -49,6 +53,9 @@ def walk(layer: layers.Layer, prefix: str = "") -> Iterator[tuple[str, layers.La
     """Every layer below one, with its canonical prefix ("layer1.0.conv1."), in order."""
     if isinstance(layer, keras.Sequential):
         children = [(str(index), child) for index, child in enumerate(layer.layers)]
+    elif isinstance(layer, keras.Model) and isinstance(layer, keras.Function):
+        inner = [child for child in layer.layers if not isinstance(child, layers.InputLayer)]
+        children = [(child.name, child) for child in inner]
     else:
         # On PyTorch a Keras layer is a torch module too, which keeps its children apart.
         attributes = {**vars(layer), **vars(layer).get("_modules", {})}

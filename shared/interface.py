@@ -203,6 +203,25 @@ class Backend(Protocol):
             DeviceMissingError: the device is not there.
         """
 
+    def wrap(
+        self, network: Network, native: Any, inputs: Arrays, *, dtype: str, device: str = "cpu"
+    ) -> Model:
+        """A model of the framework that is somebody's own, behind this interface.
+
+        It has a dtype and weights of its own, so that the owner's stays as it is.
+
+        Args:
+            network: What it takes; its outputs are found by running it.
+            native: A module; in Flax a module and its variables.
+            inputs: An example.
+            dtype: What to compute in.
+            device: Where.
+
+        Raises:
+            ConfigurationError: it cannot be wrapped, or not in this dtype.
+            WeightsError: it has tensors that no rule turns into canonical ones.
+        """
+
 
 def check_build(dtype: str, device: str) -> None:
     """Raise ConfigurationError unless dtype and device have names that exist."""
@@ -288,8 +307,47 @@ def _checked(name: str, array: np.ndarray, tensor: Tensor, dtype: str) -> np.nda
     return array.astype(tensor.dtype, copy=False)
 
 
+def axes_of(array: np.ndarray, image: bool) -> str:
+    """Letters for the axes of somebody's array; four are an image's where there are any."""
+    if image and array.ndim == 4 and array.dtype.kind == "f":
+        return "HWC"
+    return "NTSD"[5 - array.ndim :] if array.ndim < 6 else "D" * (array.ndim - 1)
+
+
+def seen_outputs(outputs: Any, image: bool = True) -> dict[str, Tensor]:
+    """What outputs a network has, from those that it gave: arrays of NumPy in canonical layouts.
+
+    One array or several get the names output, output1 and so on; a dictionary has names. Four axes
+    are those of an image where there are any.
+
+    Raises:
+        ConfigurationError: it gives something else than arrays.
+    """
+    if not isinstance(outputs, Mapping):
+        several = outputs if isinstance(outputs, (tuple, list)) else (outputs,)
+        outputs = {f"output{index or ''}": array for index, array in enumerate(several)}
+    for name, array in outputs.items():
+        if not isinstance(array, np.ndarray) or not array.ndim:
+            raise ConfigurationError(
+                f"a model must give arrays, one, a tuple or a dictionary of them, each with a batch"
+                f" axis; its {name} is of type {type(array).__name__}"
+            )
+    return {
+        name: Tensor(
+            axes_of(array, image),
+            array.shape[1:],
+            "float" if array.dtype.kind == "f" else "bool" if array.dtype.kind == "b" else "int32",
+        )
+        for name, array in outputs.items()
+    }
+
+
 def by_name(names: Iterable[str], outputs: Any) -> dict[str, Any]:
-    """A network's outputs, one array or a tuple in the spec's order, as a dictionary."""
+    """A network's outputs as a dictionary: one array, several in the spec's order, or named."""
+    if isinstance(outputs, Mapping):
+        return {name: outputs[name] for name in names}
+    if isinstance(outputs, list):
+        outputs = tuple(outputs)
     return dict(zip(names, outputs if isinstance(outputs, tuple) else (outputs,), strict=True))
 
 

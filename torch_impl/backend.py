@@ -1,13 +1,15 @@
 """PyTorch behind the shared interface: NumPy in, NumPy out."""
 
+import copy
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from shared.errors import DeviceMissingError
+from shared.errors import ConfigurationError, DeviceMissingError
 from shared.interface import (
     Arrays,
     Backend,
@@ -19,12 +21,13 @@ from shared.interface import (
     check_decodes,
     check_inputs,
     construct,
+    seen_outputs,
 )
 from shared.interface import Trainer as SharedTrainer
 from shared.specs import Network, Settings, Task
 from torch_impl import training, weights
 from torch_impl.inference import InferenceModel
-from torch_impl.probe import TorchProbe
+from torch_impl.probe import TorchProbe, array, makes_images
 
 
 class TorchModel:
@@ -169,6 +172,42 @@ class TorchBackend:
             torch.default_generator.manual_seed(seed)  # the CPU's alone: modules are made there
             module = construct("torch_impl", network)
         return TorchModel(network, module.to(device, getattr(torch, dtype)), dtype, device)
+
+    def wrap(
+        self, network: Network, native: Any, inputs: Arrays, *, dtype: str, device: str = "cpu"
+    ) -> Model:
+        """A copy of somebody's own module."""
+        check_build(dtype, device)
+        try:
+            module = copy.deepcopy(native)
+        except (TypeError, RuntimeError, ValueError) as error:
+            raise ConfigurationError(f"copy.deepcopy of the module fails: {error}") from error
+        module = module.to(device, getattr(torch, dtype)).requires_grad_()
+        for part in module.modules():
+            _make_plain(part)
+        model = TorchModel(network, module, dtype, device)
+        outputs = InferenceModel(module)(*model.inputs(inputs))
+        image = makes_images(module, module)
+
+        def canonical(output: Any) -> Any:
+            return array(output, image and output.ndim == 4) if torch.is_tensor(output) else output
+
+        several = isinstance(outputs, (tuple, list))
+        if isinstance(outputs, Mapping):
+            found: Any = {name: canonical(output) for name, output in outputs.items()}
+        else:
+            found = [canonical(output) for output in outputs] if several else canonical(outputs)
+        model.network = replace(network, outputs=seen_outputs(found, image))
+        return model
+
+
+def _make_plain(module: nn.Module) -> None:
+    """What only one framework has: layers that overwrite their input, constants in the state."""
+    if getattr(module, "inplace", False) is True:
+        module.inplace = False  # type: ignore[assignment]
+    for name, buffer in list(module.named_buffers(recurse=False)):
+        if not weights.is_statistic(name):
+            module.register_buffer(name, buffer, persistent=False)
 
 
 BACKEND: Backend = TorchBackend()

@@ -17,13 +17,22 @@ if TYPE_CHECKING:
     from torch_impl.backend import TorchModel
 
 _OF_IMAGES = (nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm2d, nn.GroupNorm, nn.MaxPool2d)
+# Channels are before the steps in these, (B, C, T), and after them wherever a sequence is meant.
+_OF_STEPS = (
+    nn.Conv1d,
+    nn.ConvTranspose1d,
+    nn.BatchNorm1d,
+    nn.GroupNorm,
+    nn.MaxPool1d,
+    nn.AvgPool1d,
+)
 _SLOTS = ("momentum_buffer", "exp_avg", "exp_avg_sq")
 
 
 def array(tensor: Tensor, image: bool = False) -> np.ndarray:
     """A copy for NumPy, an image with its channels last."""
     tensor = tensor.detach()
-    return (tensor.permute(0, 2, 3, 1) if image else tensor).cpu().numpy().copy("C")
+    return (tensor.movedim(1, -1) if image else tensor).cpu().numpy().copy("C")
 
 
 def makes_images(module: nn.Module, root: nn.Module) -> bool:
@@ -107,6 +116,7 @@ class TorchProbe:
     def watching(self, dropout: Dropout, layers: bool = True) -> Iterator["_Seen"]:
         """Hooks on every module below the root, and dropout as it is asked for."""
         seen = _Seen()
+        steps = any(isinstance(module, nn.Conv1d) for module in self.native.modules())
         hooks = []
         for name, module in self.native.named_modules():
             if not name:
@@ -115,12 +125,19 @@ class TorchProbe:
             if isinstance(module, nn.Dropout) and dropout != "own":
                 hooks.append(module.register_forward_hook(_dropping(name, dropout, image)))
             if layers:
-                hooks.append(module.register_forward_hook(seen.hook(name, image)))
+                hook = seen.hook(name, image, steps and _is_open(module))
+                hooks.append(module.register_forward_hook(hook))
         try:
             yield seen
         finally:
             for hook in hooks:
                 hook.remove()
+
+
+def _is_open(module: nn.Module) -> bool:
+    """Whether a module takes (B, C, T) and (B, T, C) alike: nobody can tell which it was given."""
+    own = any(True for _ in module.parameters())
+    return not own and not isinstance(module, (*_OF_STEPS, nn.Dropout))
 
 
 def _dropping(name: str, dropout: Dropout, image: bool) -> Any:
@@ -144,19 +161,23 @@ class _Seen:
     def __init__(self) -> None:
         self._calls: dict[str, list[np.ndarray]] = {}
 
-    def hook(self, name: str, image: bool) -> Any:
-        """A forward hook that notes the first input and all outputs."""
+    def hook(self, name: str, image: bool, open_: bool) -> Any:
+        """A forward hook that notes the first input and all outputs.
 
-        def note(key: str, tensor: Any) -> None:
-            if isinstance(tensor, Tensor):
-                value = array(tensor, image and tensor.ndim == 4)
-                self._calls.setdefault(f"{name}:{key}", []).append(value)
+        Of an `open_` module nothing is noted that may be (B, C, T) or (B, T, C).
+        """
+
+        def note(key: str, tensor: Any, steps: bool) -> None:
+            if isinstance(tensor, Tensor) and not (open_ and tensor.ndim == 3):
+                moved = (image and tensor.ndim == 4) or (steps and tensor.ndim == 3)
+                self._calls.setdefault(f"{name}:{key}", []).append(array(tensor, moved))
 
         def hook(module: nn.Module, given: tuple[Any, ...], output: Any) -> None:
+            steps = isinstance(module, _OF_STEPS)
             if not any(module.children()) and given:
-                note("in", given[0])
+                note("in", given[0], steps)
             for index, part in enumerate(output if isinstance(output, tuple) else (output,)):
-                note(f"out{index or ''}", part)
+                note(f"out{index or ''}", part, steps)
 
         return hook
 

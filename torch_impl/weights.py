@@ -16,6 +16,11 @@ def _tensors(module: nn.Module) -> dict[str, Tensor]:
     return {name: t for name, t in state.items() if not name.endswith("num_batches_tracked")}
 
 
+def is_statistic(name: str) -> bool:
+    """Whether a buffer of this name is batch norm's, and not a constant that somebody keeps."""
+    return weights.is_buffer(name) or name == "num_batches_tracked"
+
+
 def table(module: nn.Module) -> list[TensorInfo]:
     """Every tensor of a module."""
     return [
