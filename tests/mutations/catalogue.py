@@ -1,0 +1,635 @@
+"""The mutations, and how the ladder must find each: at which rung, in which layer, for what cause.
+
+A mutation is made by the function of its name in `torch_mutations`, `flax_mutations` or
+`keras_mutations`. It is put into the smallest case that shows it.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+RESIDUAL = ("simple_resnet", "block 3 to 5, stride 2, odd height")
+PERCEPTRON = ("basic_net", "6x5 image, 3 channels")
+SKIP = ("skip_mlp", "4x7 image, 3 channels, depth 3, 5 classes")
+BRANCHING = ("branching_net", "9x14 image, width 6, 3 classes")
+INCEPTION = ("inception_net", "block 5 channels to 4 times 6")
+INCEPTIONS = ("inception_net", "9x14 image, width 6, 4 classes")
+DENSE = ("dense_net", "block 5 channels, growth 2, 3 layers")
+DENSES = ("dense_net", "9x14 image, growth 3, 3 layers, 4 classes")
+CONVOLUTIONS = ("unet", "double convolution 3 to 5")
+DOWN = ("unet", "down 3 to 5")
+UP = ("unet", "up 6 to 4")
+ATTENTION = ("seq2seq", "attention, 3 heads, 5 to 7 steps")
+ENCODER = ("seq2seq", "encoder layer, 7 steps")
+DECODER = ("seq2seq", "decoder layer, 5 to 7 steps")
+SEQUENCE = ("seq2seq", "12 columns of 5 rows, 3 classes, 1 layer")
+ROWS = ("row_gru", "7x10 image, 3 channels, 4 classes")
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """One convention that one backend gets wrong, and what the ladder must say of it.
+
+    `place` is the architecture and the case's label. `rung` is the first that fails in float64, in
+    the ladder's order. `layer` is the canonical name that is told, "" where the network's output,
+    the loss or the optimizer is at fault. `cause` is the cause's kind, "" where the catalogue of
+    causes has none. `recipe` is the training that the mutation needs, if it needs one.
+    """
+
+    name: str
+    says: str
+    backend: Literal["torch", "flax", "keras"]
+    place: tuple[str, str]
+    rung: str
+    layer: str = ""
+    cause: str = ""
+    recipe: str = ""
+
+
+def _of(backend: Literal["torch", "flax", "keras"], *rows: tuple[object, ...]) -> list[Mutation]:
+    return [Mutation(row[0], row[1], backend, *row[2:]) for row in rows]  # type: ignore[arg-type]
+
+
+CATALOGUE: tuple[Mutation, ...] = (
+    *_of(
+        "torch",
+        (
+            "momentum_inverted",
+            "batch norm's momentum is the weight of the old statistics",
+            RESIDUAL,
+            "buffers",
+            "bn1",
+            "momentum",
+        ),
+        (
+            "running_variance_biased",
+            "the running variance is made of biased variances",
+            RESIDUAL,
+            "buffers",
+            "bn1",
+            "unbiased variance",
+        ),
+        (
+            "norm_scale_left_out",
+            "batch norm does not multiply by its scale",
+            CONVOLUTIONS,
+            "forward",
+            "bn1",
+            "scale",
+        ),
+        (
+            "layer_norm_over_steps",
+            "layer norm takes its mean over the steps too",
+            ENCODER,
+            "forward",
+            "norm1",
+            "axes",
+        ),
+        (
+            "kernel_flipped",
+            "convolutions flip their kernels, as mathematics has it",
+            BRANCHING,
+            "forward",
+            "conv1",
+            "flipped kernel",
+        ),
+        (
+            "bias_left_out",
+            "convolutions leave their bias out",
+            INCEPTION,
+            "forward",
+            "conv1",
+            "bias",
+        ),
+        ("bias_too_many", "there is a layer that the others lack", BRANCHING, "counts", "extra"),
+        (
+            "layer_in_float32",
+            "dense layers compute in float32 in a network of float64",
+            PERCEPTRON,
+            "forward",
+            "fc1",
+        ),
+        (
+            "gelu_for_relu",
+            "GELU by tanh in place of ReLU",
+            PERCEPTRON,
+            "forward",
+            "dropout",
+            "activation",
+        ),
+        ("skip_left_out", "the skips are not added", SKIP, "forward", "hidden.2", "residual"),
+        (
+            "average_for_max_pool",
+            "an average in place of a max-pool",
+            DOWN,
+            "forward",
+            "conv.conv1",
+            "pool",
+        ),
+        ("not_a_number", "an output is NaN", PERCEPTRON, "forward"),
+        (
+            "gates_in_another_order",
+            "the GRU's gates lie in the order z, r, n",
+            ROWS,
+            "forward",
+            "cell.hidden_gates",
+            "gate order",
+        ),
+        (
+            "scores_unscaled",
+            "attention does not divide its scores by the root of a head's width",
+            ATTENTION,
+            "forward",
+            "out",
+            "scale",
+        ),
+        (
+            "softmax_over_queries",
+            "attention's softmax is over the queries",
+            ATTENTION,
+            "forward",
+            "out",
+        ),
+        (
+            "positions_from_one",
+            "the positions of a sequence are counted from 1",
+            SEQUENCE,
+            "forward",
+            "encoder.0.norm1",
+        ),
+        (
+            "dropout_unscaled",
+            "dropout does not scale what it keeps",
+            PERCEPTRON,
+            "dropout",
+            "dropout",
+        ),
+        (
+            "loss_summed",
+            "the loss is a sum over the batch",
+            PERCEPTRON,
+            "loss",
+            "",
+            "loss reduction",
+        ),
+        (
+            "loss_over_labels_that_do_not_count",
+            "the loss is divided by the number of all labels, also of those that do not count",
+            SEQUENCE,
+            "loss",
+            "",
+            "loss reduction",
+        ),
+        (
+            "branch_detached",
+            "no gradient flows through one branch",
+            BRANCHING,
+            "gradients",
+            "conv3b",
+            "gradient stopped",
+        ),
+        (
+            "bias_of_moments_uncorrected",
+            "Adam does not correct the bias of its moments",
+            PERCEPTRON,
+            "optimizers",
+            "fc1",
+            "bias correction",
+            "adam",
+        ),
+        (
+            "decay_coupled",
+            "AdamW's decay is added to the gradients",
+            PERCEPTRON,
+            "optimizers",
+            "fc1",
+            "weight decay",
+            "adamw",
+        ),
+        (
+            "decay_of_matrices_alone",
+            "AdamW does not decay biases",
+            PERCEPTRON,
+            "optimizers",
+            "fc1",
+            "weight decay",
+            "adamw",
+        ),
+        (
+            "momentum_damped",
+            "gradients enter the momentum damped",
+            PERCEPTRON,
+            "optimizers",
+            "fc1",
+            "",
+            "momentum",
+        ),
+        (
+            "rate_halved",
+            "half the learning rate",
+            PERCEPTRON,
+            "optimizers",
+            "fc1",
+            "learning rate",
+            "sgd",
+        ),
+        (
+            "clipped_with_a_small_number",
+            "1e-6 is added to the norm that gradients are clipped by, as PyTorch does",
+            PERCEPTRON,
+            "optimizers",
+            "fc1",
+            "clipping",
+            "clipped",
+        ),
+        (
+            "weights_through_float32",
+            "weights become float32 when they are loaded",
+            PERCEPTRON,
+            "exchange",
+        ),
+    ),
+    *_of(
+        "flax",
+        (
+            "momentum_of_99",
+            "batch norm's momentum is 0.99, Flax's own",
+            RESIDUAL,
+            "buffers",
+            "bn1",
+            "momentum",
+        ),
+        (
+            "layer_norm_epsilon",
+            "layer norm's epsilon is 1e-6, Flax's own",
+            ENCODER,
+            "forward",
+            "norm1",
+            "epsilon",
+        ),
+        ("norm_without_scale", "batch norm has no scale", CONVOLUTIONS, "counts", "bn1"),
+        (
+            "padding_same",
+            "padding SAME at stride 2",
+            RESIDUAL,
+            "forward",
+            "conv1",
+            "padding",
+        ),
+        (
+            "kernel_dilated",
+            "kernels are dilated",
+            CONVOLUTIONS,
+            "forward",
+            "conv1",
+            "dilation",
+        ),
+        (
+            "kernel_channels_swapped",
+            "input and output channels of square kernels are swapped",
+            BRANCHING,
+            "forward",
+            "conv2a",
+            "kernel axes",
+        ),
+        (
+            "transposed_kernel_flipped",
+            "a transposed convolution flips its kernel, Flax's own way",
+            UP,
+            "forward",
+            "up",
+            "flipped kernel",
+        ),
+        (
+            "embedding_off_by_one",
+            "tokens look up the row after their own",
+            SEQUENCE,
+            "forward",
+            "embedding",
+            "rows",
+        ),
+        (
+            "weight_off_by_a_millionth",
+            "one weight is off by a millionth of itself when it is used",
+            SKIP,
+            "forward",
+            "hidden.1",
+            "weights",
+        ),
+        (
+            "leaky_relu",
+            "leaky ReLU of slope 0.01 in place of ReLU",
+            SKIP,
+            "forward",
+            "hidden.0",
+            "activation",
+        ),
+        (
+            "concatenated_in_another_order",
+            "the skip comes after what it is concatenated with",
+            UP,
+            "forward",
+            "conv.conv1",
+            "concatenation order",
+        ),
+        (
+            "pool_at_stride_one",
+            "max-pools move by 1, Flax's own stride",
+            INCEPTIONS,
+            "forward",
+            "block1.conv1",
+            "pool",
+        ),
+        (
+            "pool_rounds_up",
+            "an average pool keeps the last odd row",
+            DENSES,
+            "forward",
+            "transition",
+            "pool",
+        ),
+        (
+            "reset_of_both_shares",
+            "the GRU's reset gate multiplies the input's share too",
+            ROWS,
+            "forward",
+            "cell.hidden_gates",
+            "gate order",
+        ),
+        (
+            "heads_split_across",
+            "the heads are the columns, not the rows, of what is split",
+            ATTENTION,
+            "forward",
+            "out",
+        ),
+        (
+            "smoothing_forgotten",
+            "labels are not smoothed",
+            SKIP,
+            "loss",
+        ),
+        (
+            "second_objective_halved",
+            "the second objective weighs half",
+            ATTENTION,
+            "loss",
+        ),
+        (
+            "gradient_straight_through",
+            "ReLU lets every gradient through",
+            SKIP,
+            "gradients",
+            "hidden.2",
+        ),
+        (
+            "adam_epsilon",
+            "Adam's epsilon is 1e-7",
+            PERCEPTRON,
+            "optimizers",
+            "fc1",
+            "adam epsilon",
+            "adam",
+        ),
+        (
+            "adam_epsilon_inside_the_root",
+            "Adam's epsilon is inside the root",
+            PERCEPTRON,
+            "optimizers",
+            "fc1",
+            "adam epsilon",
+            "adam",
+        ),
+        (
+            "decay_apart_from_the_rate",
+            "the decay is not multiplied by the learning rate",
+            PERCEPTRON,
+            "optimizers",
+            "fc1",
+            "weight decay",
+            "adamw",
+        ),
+        (
+            "clipped_by_value",
+            "every gradient is clipped by itself",
+            PERCEPTRON,
+            "optimizers",
+            "fc1",
+            "clipping",
+            "clipped",
+        ),
+        (
+            "cosine_of_another_length",
+            "the learning rate falls half as fast",
+            PERCEPTRON,
+            "optimizers",
+            "fc1",
+            "",
+            "cosine",
+        ),
+        (
+            "layers_in_another_order",
+            "two layers of one shape have each other's weights, in and out",
+            SKIP,
+            "forward",
+            "hidden.0",
+        ),
+    ),
+    *_of(
+        "keras",
+        (
+            "batch_norm_epsilon",
+            "batch norm's epsilon is 1e-3, Keras's own",
+            RESIDUAL,
+            "forward",
+            "bn1",
+            "epsilon",
+        ),
+        (
+            "statistics_not_updated",
+            "batch norm's statistics stay as they are",
+            RESIDUAL,
+            "buffers",
+            "bn1",
+            "not updated",
+        ),
+        (
+            "batch_statistics_in_evaluation",
+            "batch norm takes the batch's statistics in evaluation",
+            CONVOLUTIONS,
+            "forward",
+            "bn1",
+            "train mode",
+        ),
+        (
+            "layer_norm_unbiased",
+            "layer norm divides by the unbiased variance",
+            ENCODER,
+            "forward",
+            "norm1",
+            "unbiased variance",
+        ),
+        (
+            "kernel_turned",
+            "height and width of kernels are swapped",
+            DENSE,
+            "forward",
+            "convs.0",
+            "transposed kernel",
+        ),
+        (
+            "stride_out_of_phase",
+            "the windows at stride 2 begin one pixel later",
+            RESIDUAL,
+            "forward",
+            "conv1",
+            "padding",
+        ),
+        (
+            "dense_kernel_transposed",
+            "square dense kernels are transposed",
+            SKIP,
+            "forward",
+            "hidden.0",
+            "transposed kernel",
+        ),
+        (
+            "flattened_channels_last",
+            "an image is flattened with its channels last",
+            PERCEPTRON,
+            "forward",
+            "fc1",
+            "flatten order",
+        ),
+        ("skip_halved", "the skips weigh half", SKIP, "forward", "hidden.2", "residual"),
+        (
+            "silu_for_relu",
+            "SiLU in place of ReLU",
+            BRANCHING,
+            "forward",
+            "conv2a",
+            "activation",
+        ),
+        (
+            "pool_pads_with_zeros",
+            "a max-pool pads with zeros, not with minus infinity",
+            INCEPTION,
+            "forward",
+            "pool_conv",
+            "pool",
+        ),
+        (
+            "new_state_by_z",
+            "the GRU's update gate weighs the new state",
+            ROWS,
+            "forward",
+            "cell.hidden_gates",
+            "gate order",
+        ),
+        (
+            "mask_inverted",
+            "attention goes where the mask is False",
+            ATTENTION,
+            "forward",
+            "out",
+            "mask sense",
+        ),
+        (
+            "future_visible",
+            "the decoder sees the steps that follow",
+            DECODER,
+            "forward",
+            "self_attention.out",
+            "mask",
+        ),
+        (
+            "dropout_in_evaluation",
+            "dropout drops in evaluation too",
+            PERCEPTRON,
+            "forward",
+            "dropout",
+            "dropout",
+        ),
+        (
+            "dropout_of_another_rate",
+            "dropout drops half as often",
+            PERCEPTRON,
+            "dropout",
+        ),
+        (
+            "loss_halved",
+            "the mean squared error is halved",
+            CONVOLUTIONS,
+            "loss",
+            "",
+            "scale",
+        ),
+        (
+            "adam_epsilon_beside_the_uncorrected_root",
+            "Adam's epsilon is beside the uncorrected root, Keras's own place",
+            PERCEPTRON,
+            "optimizers",
+            "fc1",
+            "adam epsilon",
+            "adam",
+        ),
+        (
+            "clipped_by_variable",
+            "every variable's gradient is clipped by itself, Keras's `clipnorm`",
+            PERCEPTRON,
+            "optimizers",
+            "fc1",
+            "clipping",
+            "clipped",
+        ),
+        (
+            "nesterov_forgotten",
+            "plain momentum in place of Nesterov's",
+            PERCEPTRON,
+            "optimizers",
+            "fc1",
+            "nesterov",
+            "nesterov",
+        ),
+        (
+            "schedule_a_step_late",
+            "the learning rate follows its schedule a step late",
+            PERCEPTRON,
+            "optimizers",
+            "fc1",
+            "",
+            "cosine",
+        ),
+        (
+            "momentum_as_keras_keeps_it",
+            "the momentum is the next step, as Keras keeps it, not the sum of gradients",
+            PERCEPTRON,
+            "optimizers",
+            "fc1",
+            "",
+            "momentum",
+        ),
+        (
+            "weight_off_when_loaded",
+            "one weight is off by a millionth of itself after loading",
+            PERCEPTRON,
+            "tensors",
+            "fc3",
+        ),
+        (
+            "kernels_flipped_both_ways",
+            "kernels are flipped in width on the way in, and on the way out again",
+            BRANCHING,
+            "forward",
+            "conv1",
+            "flipped kernel",
+        ),
+        (
+            "tensors_called_otherwise",
+            "a kernel keeps Keras's name",
+            PERCEPTRON,
+            "tensors",
+            "fc1",
+        ),
+    ),
+)
+"""All of them, by backend."""
