@@ -204,16 +204,19 @@ def _combined(value: np.ndarray, said: str) -> Iterator[Reading]:
 
 
 def _weighted_sums(alike: Arrays, wanted: np.ndarray) -> Iterator[Reading]:
-    """Two arrays, each times a number of its own."""
-    if wanted.size < 8:
-        return
-    for two, one in combinations(alike, 2):
-        pair = np.stack([alike[one].ravel(), alike[two].ravel()], axis=1)
-        (p, q), _, rank, _ = np.linalg.lstsq(pair, wanted.ravel(), rcond=None)
-        if rank == 2:
+    """Two arrays, each times a number of its own, and perhaps a relu of the sum."""
+    flat = wanted.ravel()
+    for activation, felt in ((NONE, np.full(flat.shape, True)), (RELU, flat > 0)):
+        if felt.sum() < 8:
+            continue
+        for two, one in combinations(alike, 2):
+            pair = np.stack([alike[one].ravel(), alike[two].ravel()], axis=1)
+            (p, q), _, rank, _ = np.linalg.lstsq(pair[felt], flat[felt], rcond=None)
+            if rank < 2:
+                continue
             said = f"adds {p:.6g} times {one} and {q:.6g} times {two}"
-            _, *facts = chain_facts("", NONE)
-            value = (pair @ (p, q)).reshape(wanted.shape)
+            _, *facts = chain_facts("", activation)
+            value = activation.function(pair @ (p, q)).reshape(wanted.shape)
             yield Reading(value, (Fact("source", said, "residual"), *facts))
 
 

@@ -140,6 +140,8 @@ def _pools(
             if max(rows.before, columns.before, rows.after(height), columns.after(width)) <= 0:
                 yield partial(mean, counted=True), shape, f"averages {where}"
                 continue
+            zeros = partial(most, fill=0.0)
+            yield zeros, shape, f"takes the largest of {where}, with zeros"
             yield partial(mean, counted=True), shape, f"averages {where}, which counts"
             yield partial(mean, counted=False), shape, f"averages {where}, which does not count"
 

@@ -174,9 +174,9 @@ def convolve_transposed(x: np.ndarray, kernel: np.ndarray, stride: int) -> np.nd
     return total
 
 
-def largest(x: np.ndarray, rows: Windows, columns: Windows) -> np.ndarray:
-    """The largest value of every window."""
-    x = spread(x, rows, columns, -np.inf)
+def largest(x: np.ndarray, rows: Windows, columns: Windows, fill: float = -np.inf) -> np.ndarray:
+    """The largest value of every window; padding is never the largest unless it is filled."""
+    x = spread(x, rows, columns, fill)
     return reduce(np.maximum, (view for _, _, view in views(x, rows, columns)))
 
 

@@ -105,7 +105,8 @@ class _Search:
                 before[name] = first
                 continue
             if which == "in":
-                cause = causes.explain_between(*self.names, before, first, second)
+                seen, ours, theirs = self.one_call(mode, before, first, second)
+                cause = causes.explain_between(*self.names, seen, ours, theirs)
                 return self.found(mode, layer, f"the input of {layer}", size, cause)
             tensors, given = self.weights(layer), (f"{layer}:in" in shared)
             if tensors and given and which == "out":
@@ -118,8 +119,42 @@ class _Search:
             return self.found(mode, layer, f"the output of {layer}", size, cause)
         return None
 
+    def one_call(
+        self, mode: str, before: Arrays, first: np.ndarray, second: np.ndarray
+    ) -> tuple[Arrays, np.ndarray, np.ndarray]:
+        """Of a layer that is called several times the first call that differs.
+
+        Before it comes what the layers gave in the call before, as far as they agree.
+        """
+        batch = len(next(iter(self.a.under(self.dtype, "inputs").values()), ()))
+        stacked = first.ndim > 2 and len(first) != batch == first.shape[1]
+        if not stacked or first.shape != second.shape:
+            return before, first, second
+        gaps = np.abs(first - second).reshape(len(first), -1).max(axis=1)
+        near = 1e-6 * gaps.max()
+        at = int(np.argmax(gaps > near))
+        one, other = self.sides(mode)
+        past = {
+            name: array[at - 1]
+            for name, array in one.items()
+            if at
+            and array.shape[:2] == first.shape[:2]
+            and name in other
+            and array.shape == other[name].shape
+            and np.abs(array[at - 1] - other[name][at - 1]).max() <= near
+        }
+        alone = {name: array for name, array in before.items() if len(array) == batch}
+        return {**alone, **past}, first[at], second[at]
+
     def outputs(self) -> Divergence | None:
-        """The network's own outputs, where all layers agree."""
+        """The network's own outputs, where all layers agree; dropout was off in these."""
+        still = self.sides("own dropout")
+        for name in [name for name in still[0] if name in still[1]]:
+            for backend, found in zip(self.names, still, strict=True):
+                if found[name][3] != 0:
+                    cause = causes.Cause("dropout", f"{backend} drops values in evaluation mode")
+                    size = float(found[name][3])
+                    return self.found("evaluation", name, f"the output of {name}", size, cause)
         one, other = self.sides("forward")
         allowed = self.tolerances([f"forward/{name}" for name in one])
         for name in [name for name in one if name in other]:
@@ -161,7 +196,7 @@ class _Search:
 
     def backward(self) -> Divergence | None:
         """The last layer, and so the first on the way back, with another gradient."""
-        one, other = self.sides("gradients")
+        one, other = self.with_zeros("gradients")
         training = self.a.under(self.dtype, "training")
         order = [name.removesuffix(":out") for name in training if name.endswith(":out")]
         names = sorted(
@@ -172,7 +207,7 @@ class _Search:
             reverse=True,
         )
         for rung in ("gradients", "input gradients", "dropout gradients"):
-            one, other = self.sides(rung)
+            one, other = self.with_zeros(rung)
             listed = [*one] if rung == "input gradients" else names
             allowed = self.tolerances([f"{rung}/{name}" for name in listed])
             for name in [name for name in listed if name in one and name in other]:
@@ -184,21 +219,41 @@ class _Search:
                 return self.found("training", layer, f"the gradient of {name}", size, cause)
         return None
 
+    def with_zeros(self, rung: str) -> tuple[Arrays, Arrays]:
+        """Both backends' gradients; one that a backend does not have at all is 0."""
+        one, other = self.sides(rung)
+        zeros = {name: np.zeros_like(array) for name, array in {**one, **other}.items()}
+        return {**zeros, **one}, {**zeros, **other}
+
     def buffers(self) -> Divergence | None:
         """The first batch norm whose statistics are not what they should be."""
         one, other = self.sides("buffers")
         for name in [name for name in one if name in other]:
             layer = name.rpartition(".")[0]
             size = _difference(one[name], other[name])
+            # That PyTorch's variance is the unbiased one is as it should be.
+            unlike = self.a.unbiased != self.b.unbiased and name.endswith("running_var")
+            if unlike and size <= 1e-12 and self.shift(name):
+                odd = self.names[0] if self.a.unbiased else self.names[1]
+                biased = causes.Cause("unbiased variance", f"{odd} stores the biased variance")
+                said = f"what {name} should be after a step"
+                return self.found("training", layer, said, self.shift(name), biased)
             if size <= 1e-12:
                 continue
             cause = self.statistics(layer)
-            # That PyTorch's variance is the unbiased one is as it should be.
-            unlike = self.a.unbiased != self.b.unbiased and name.endswith("running_var")
             if unlike and (cause is None or "variance" in cause.kind):
                 continue
             return self.found("training", layer, f"{name} after a step", size, cause)
         return None
+
+    def shift(self, name: str) -> float:
+        """How far one value more or less moves a variance, relative to it."""
+        before, (after, _) = self.a.under(self.dtype, "weights"), self.sides("buffers")
+        given = self.a.under(self.dtype, "training").get(f"{name.rpartition('.')[0]}:in")
+        if given is None or name not in before or np.array_equal(before[name], after[name]):
+            return 0.0
+        count = given.size // given.shape[-1]
+        return 1 / (count - 1) if count > 1 else 0.0
 
     def statistics(self, layer: str) -> causes.Cause | None:
         """Why a batch norm's statistics differ."""
