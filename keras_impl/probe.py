@@ -37,7 +37,8 @@ def differentiate(
         with tf.GradientTape() as tape:
             tape.watch(given)
             value, beside = function(given)
-        return value, beside, tape.gradient(value, [*(v.value for v in variables), *given])
+        places = [*(v.value for v in variables), *given]
+        return value, beside, training.dense(tape.gradient(value, places))
     if runs_on == "torch":
         import torch
 

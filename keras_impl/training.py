@@ -5,7 +5,7 @@ variables in place, compiled by `tf.function`. `CompiledTrainer` hands the same 
 and `train_on_batch`, which work on every backend that Keras has. The mode is an argument.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -64,6 +64,18 @@ def make_optimizer(settings: Settings) -> keras.optimizers.Optimizer:
     if settings.optimizer == "adamw":
         return AdamW(rate, number(settings.weight_decay), **adam)
     return Adam(rate, **adam)
+
+
+def dense(gradients: Sequence[Any]) -> list[Any]:
+    """TensorFlow's gradients as whole tensors.
+
+    That of an embedding comes as a list of rows, two of them for a token that stands twice. Added
+    to the variable they are right; but Keras's Adam squares, and its clipping measures, each row
+    by itself.
+    """
+    import tensorflow as tf
+
+    return [None if gradient is None else tf.convert_to_tensor(gradient) for gradient in gradients]
 
 
 def total_loss(
@@ -183,7 +195,7 @@ class Trainer:
         def train_step(inputs: Any, targets: Mapping[str, KerasTensor]) -> dict[str, KerasTensor]:
             with tf.GradientTape() as tape:
                 result = measured((inputs, targets), training=True)
-            gradients = tape.gradient(result["loss"], model.trainable_variables)
+            gradients = dense(tape.gradient(result["loss"], model.trainable_variables))
             optimizer.apply(gradients, model.trainable_variables)
             return result
 

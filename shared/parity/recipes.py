@@ -70,9 +70,11 @@ def trained_case(spec: Spec) -> Case | None:
 
 def task_of(spec: Spec, case: Case) -> Task | None:
     """What a case's loss is: the architecture's own, or for a part distances from random values."""
-    if spec.task is None or is_whole(spec, case):
-        return spec.task
-    return distance(case.network)
+    if spec.task is None:
+        return None
+    wanted = {objective.output for objective in spec.task.objectives}
+    whole = is_whole(spec, case) and wanted <= set(case.network.outputs)
+    return spec.task if whole else distance(case.network)
 
 
 def distance(network: Network) -> Task:
