@@ -279,7 +279,7 @@ class KerasStepper:
             self.optimizer.iterations.assign(0)
             for variables, _ in self._places().values():
                 for variable in variables:
-                    variable.assign(ops.zeros_like(variable))
+                    variable.assign(np.zeros(variable.shape, variable.dtype))
 
     def step(self, batch: Arrays) -> None:
         """One step without dropout."""

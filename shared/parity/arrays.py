@@ -119,14 +119,19 @@ def sketch(array: np.ndarray) -> np.ndarray:
     training can be compared step by step without keeping all of it. The sums are linear.
     """
     flat = array.astype(np.float64).ravel()
-    signed = np.zeros(-(-flat.size // _BUCKETS) * _BUCKETS)
-    np.multiply(flat, _signs(flat.size), out=signed[: flat.size])
-    return np.append(signed.reshape(-1, _BUCKETS).sum(axis=0), np.linalg.norm(flat))
+    whole = flat.size // _BUCKETS * _BUCKETS
+    signs = _signs(flat.size)
+    sums = np.einsum(
+        "ij,ij->j", flat[:whole].reshape(-1, _BUCKETS), signs[:whole].reshape(-1, _BUCKETS)
+    )
+    rest = flat.size - whole
+    sums[:rest] += flat[whole:] * signs[whole:]
+    return np.append(sums, np.linalg.norm(flat))
 
 
 @cache
 def _signs(size: int) -> np.ndarray:
-    return np.random.default_rng(size).choice(np.array([-1.0, 1.0], np.float32), size)
+    return np.random.default_rng(size).choice([-1.0, 1.0], size)
 
 
 def sketch_difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -61,6 +61,8 @@ class Session:
     models: dict[str, Model] = field(default_factory=dict)
     probes: dict[str, Probe] = field(default_factory=dict)
     trained: dict[str, tuple[Arrays, Slots]] = field(default_factory=dict)
+    led: list[dict[str, Any]] = field(default_factory=list)
+    """Of each step of a float64 training where it began and what it changed."""
 
     def __post_init__(self) -> None:
         for dtype in self.plan.dtypes:
@@ -108,52 +110,58 @@ class Session:
             model.load_weights(start)
             stepper = probe.stepper(self.plan.task, settings, recipes.RATE)
             steps = self.plan.steps if settings else 1
+            leads = recipe == recipes.FORCED and dtype == "float64"
             track: dict[str, list[np.ndarray]] = {}
             for index, batch in enumerate(self.plan.batches[:steps]):
+                before = self._remember(model, stepper) if leads else {}
                 stepper.step(_cast(batch, dtype))
                 for name, array in _state(model, stepper).items():
                     track.setdefault(name, []).append(arrays.sketch(array))
                 if index == 0:
                     found |= _under(f"first/{recipe}", model.weights())
+                if leads:
+                    self.led[-1] |= {
+                        f"forced float64/{name}": arrays.sketch(array - before[name])
+                        for name, array in model.weights().items()
+                    }
             found |= _under(f"steps/{recipe}", {n: np.stack(s) for n, s in track.items()})
             if recipe == recipes.FORCED:
                 self.trained[dtype] = (model.weights(), stepper.slots())
-        forced = recipes.FORCED in self.plan.recipes
-        if forced and dtype == "float32" and "float64" in self.models:
-            found |= self._forced(start)
+        if dtype == "float32" and self.led:
+            found |= self._forced()
         return found
 
-    def _forced(self, start: Arrays) -> Arrays:
-        """What each float32 step changes, from the state of the float64 training before it."""
-        task, settings = self.plan.task, recipes.RECIPES[recipes.FORCED]
-        assert task is not None
-        models, steppers = {}, {}
-        for dtype in ("float64", "float32"):
-            models[dtype] = self.models[dtype]
-            models[dtype].load_weights(start)
-            steppers[dtype] = self.probes[dtype].stepper(task, settings)
-        track: dict[str, list[np.ndarray]] = {}
-        exact: dict[str, list[np.ndarray]] = {}
-        for index, batch in enumerate(self.plan.batches[: self.plan.steps]):
-            double = models["float64"].weights()
-            before = {name: array.astype(np.float32) for name, array in double.items()}
-            slots = {
-                name: {slot: array.astype(np.float32) for slot, array in of_name.items()}
-                for name, of_name in steppers["float64"].slots().items()
-            }
-            models["float32"].load_weights(before)
-            if index:
-                steppers["float32"].load_slots(slots, index)
-            for dtype in ("float64", "float32"):
-                steppers[dtype].step(_cast(batch, dtype))
-            wanted = models["float64"].weights()
-            for name, after in models["float32"].weights().items():
-                track.setdefault(name, []).append(arrays.sketch(after - before[name]))
-                exact.setdefault(name, []).append(arrays.sketch(wanted[name] - double[name]))
-        return {
-            **{f"forced/{name}": np.stack(sketches) for name, sketches in track.items()},
-            **{f"forced float64/{name}": np.stack(sketches) for name, sketches in exact.items()},
+    def _remember(self, model: Model, stepper: Stepper) -> Arrays:
+        """Note in float32 where a float64 step begins; gives the weights as they are."""
+        before = model.weights()
+        slots = {
+            name: {slot: array.astype(np.float32) for slot, array in of_name.items()}
+            for name, of_name in stepper.slots().items()
         }
+        weights = {name: array.astype(np.float32) for name, array in before.items()}
+        self.led.append({"weights": weights, "slots": slots})
+        return before
+
+    def _forced(self) -> Arrays:
+        """What each float32 step changes, from the state of the float64 training before it."""
+        task = self.plan.task
+        assert task is not None
+        model = self.models["float32"]
+        stepper = self.probes["float32"].stepper(task, recipes.RECIPES[recipes.FORCED])
+        track: dict[str, list[np.ndarray]] = {}
+        for index, led in enumerate(self.led):
+            before = led["weights"]
+            model.load_weights(before)
+            if index:
+                stepper.load_slots(led["slots"], index)
+            stepper.step(_cast(self.plan.batches[index], "float32"))
+            for name, after in model.weights().items():
+                change = arrays.sketch(after - before[name])
+                track.setdefault(f"forced/{name}", []).append(change)
+                name = f"forced float64/{name}"
+                track.setdefault(name, []).append(led[name])
+        self.led.clear()
+        return {name: np.stack(sketches) for name, sketches in track.items()}
 
     def go_on(self, dtype: str, weights: Arrays, slots: Slots) -> tuple[Arrays, Arrays]:
         """Take over a training of the forced recipe: the outputs now, the weights when it ends."""

@@ -16,7 +16,7 @@ from shared.specs import Case, Network, Objective, Settings, Spec, Task
 SEED = 1
 """Of the weights that all backends have in common."""
 
-BATCH = 3
+BATCH = 2
 STEPS = 50
 FURTHER = 10
 """Steps that another backend goes on for, after the weights were handed over."""
