@@ -273,11 +273,11 @@ def test_a_kink_does_not_explain_what_comes_after_it() -> None:
 
 def test_kinks_are_found_in_signs_and_in_windows() -> None:
     a = RANDOM.normal(size=(1, 4, 4, 2)) + 10
-    assert judge.kinks(a, a.copy()) is None
+    assert arrays.kinks(a, a.copy()) is None
     b = a.copy()
     b[0, 0, 0, 1], b[0, 0, 1, 1] = a[0, :2, :2, 1].max() + 1, a[0, :2, :2, 1].max() + 2
     a[0, 0, 0, 1], a[0, 0, 1, 1] = b[0, 0, 1, 1], b[0, 0, 0, 1]
-    found = judge.kinks(a, b)
+    found = arrays.kinks(a, b)
     assert found is not None
     assert found[0] == "the window [0, 0, 0, 1]"
 

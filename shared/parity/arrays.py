@@ -151,6 +151,36 @@ def sketch_difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.divide(distance, size, out=alike, where=size > 0)
 
 
+def kinks(a: np.ndarray, b: np.ndarray) -> tuple[str, tuple[float, float]] | None:
+    """A place where two arrays are on different sides of 0, or where another value is the largest.
+
+    The largest is looked for in windows of 2 x 2, as pools have them.
+    """
+    flipped = np.argwhere((a > 0) != (b > 0))
+    if len(flipped):
+        place = tuple(flipped[0])
+        return str([int(i) for i in place]), (float(a[place]), float(b[place]))
+    if a.ndim != 4 or a.shape[1] < 2 or a.shape[2] < 2:
+        return None
+    height, width = a.shape[1] // 2 * 2, a.shape[2] // 2 * 2
+    views = [
+        x[:, :height, :width]
+        .reshape(len(x), height // 2, 2, width // 2, 2, -1)
+        .transpose(0, 1, 3, 5, 2, 4)
+        .reshape(len(x), height // 2, width // 2, x.shape[-1], 4)
+        for x in (a, b)
+    ]
+    order = [view.argmax(axis=-1) for view in views]
+    other = np.argwhere((order[0] != order[1]) & (views[0].max(axis=-1) > 0))
+    if not len(other):
+        return None
+    place = tuple(other[0])
+    indices = (order[0][place], order[1][place])
+    gap = float(views[0][place][indices[0]] - views[0][place][indices[1]])
+    back = float(views[1][place][indices[0]] - views[1][place][indices[1]])
+    return f"the window {[int(i) for i in place]}", (gap, back)
+
+
 def dropout_mask(rate: float, name: str, shape: tuple[int, ...]) -> np.ndarray:
     """Which values a dropout layer keeps: the same for every backend, other for every layer."""
     random = np.random.default_rng(zlib.crc32(name.encode()))

@@ -20,6 +20,8 @@ from shared.parity.evidence import Arrays, CaseEvidence
 from shared.specs import Case, Spec, Task
 
 BATCHES = (1, 2, 7)
+OUTSTANDING = 8.0
+"""How many times the usual rounding a step must have to be looked at for kinks."""
 
 
 @dataclass(frozen=True)
@@ -160,8 +162,42 @@ class Session:
                 track.setdefault(f"forced/{name}", []).append(change)
                 name = f"forced float64/{name}"
                 track.setdefault(name, []).append(led[name])
+        found = {name: np.stack(sketches) for name, sketches in track.items()}
+        found |= self._kinks(found)
         self.led.clear()
-        return {name: np.stack(sketches) for name, sketches in track.items()}
+        return found
+
+    def _kinks(self, found: Arrays) -> Arrays:
+        """Where float32 fell on the other side of a kink, in steps that stand out.
+
+        Under `forced kinks/STEP/LAYER`: the value there in float32 and in float64, from the same
+        weights on the same batch.
+        """
+        names = [name.removeprefix("forced/") for name in found if name.startswith("forced/")]
+        rounding = np.max(
+            [
+                arrays.sketch_difference(found[f"forced float64/{name}"], found[f"forced/{name}"])
+                for name in names
+            ],
+            axis=0,
+        )
+        kinks: Arrays = {}
+        for step in map(int, np.flatnonzero(rounding > OUTSTANDING * np.median(rounding))):
+            network, batch = self.plan.case.network, self.plan.batches[step]
+            seen = []
+            for dtype in ("float32", "float64"):
+                self.models[dtype].load_weights(self.led[step]["weights"])
+                inputs = _cast({name: batch[name] for name in network.inputs}, dtype)
+                seen.append(self.probes[dtype].watch(inputs, train=True))
+            for name, single in seen[0].items():
+                layer, _, which = name.rpartition(":")
+                double = seen[1].get(name)
+                if which != "out" or double is None or single.dtype.kind != "f":
+                    continue
+                kink = arrays.kinks(single, double)
+                if kink is not None:
+                    kinks[f"forced kinks/{step}/{layer}"] = np.array(kink[1])
+        return kinks
 
     def go_on(self, dtype: str, weights: Arrays, slots: Slots) -> tuple[Arrays, Arrays]:
         """Take over a training of the forced recipe: the outputs now, the weights when it ends."""

@@ -44,7 +44,8 @@ class CaseEvidence:
       `first gradients/TENSOR` with which it was made;
     - `forced/TENSOR`: in float32, sketches of what each step changes when it starts from the
       weights and the optimizer's state of a float64 training; `forced float64/TENSOR`: of what
-      that training changes itself.
+      that training changes itself; `forced kinks/STEP/LAYER`: a value that fell on the other
+      side of a ReLU or a maximum in that step.
     """
 
     backend: str

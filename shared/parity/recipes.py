@@ -31,13 +31,13 @@ RATE = 2.0**-10
 """The learning rate of the shipped Adam."""
 
 RECIPES: Mapping[str, Settings | None] = {
-    "sgd": Settings(optimizer="sgd", learning_rate=2.0**-5, momentum=0.0),
-    "momentum": Settings(optimizer="sgd", learning_rate=2.0**-7, momentum=7 / 8),
-    "nesterov": Settings(optimizer="sgd", learning_rate=2.0**-7, momentum=7 / 8, nesterov=True),
+    "sgd": Settings(optimizer="sgd", learning_rate=2.0**-7, momentum=0.0),
+    "momentum": Settings(optimizer="sgd", learning_rate=2.0**-9, momentum=7 / 8),
+    "nesterov": Settings(optimizer="sgd", learning_rate=2.0**-9, momentum=7 / 8, nesterov=True),
     "adam": Settings(optimizer="adam", learning_rate=2.0**-10),
     "adamw": Settings(optimizer="adamw", learning_rate=2.0**-10, weight_decay=0.25),
     "clipped": Settings(optimizer="sgd", learning_rate=2.0**-4, momentum=0.0, clip_norm=0.5),
-    "cosine": Settings(optimizer="sgd", learning_rate=2.0**-5, momentum=0.0, decay_steps=STEPS),
+    "cosine": Settings(optimizer="sgd", learning_rate=2.0**-7, momentum=0.0, decay_steps=STEPS),
     SHIPPED: None,
 }
 
