@@ -275,15 +275,20 @@ class Pair:
             found[layer] = (momentum, given.size // given.shape[-1])
         return found
 
-    def unified(self, name: str, old: np.ndarray, new: np.ndarray, steps: Any) -> np.ndarray:
+    def unified(
+        self, name: str, old: np.ndarray, new: np.ndarray, steps: Any, *, trained: bool = False
+    ) -> np.ndarray:
         """A running variance made of biased variances as if it were made of unbiased ones.
 
-        Both forget the first value alike; what came since is n / (n - 1) times larger.
+        Both forget the first value alike; what came since is n / (n - 1) times larger. A training
+        has other batches than a pass.
         """
         layer = name.rpartition(".")[0]
         if not name.endswith("running_var") or layer not in self.norms:
             return new
         momentum, count = self.norms[layer]
+        if trained:
+            count = count // recipes.BATCH * recipes.TRAINED_BATCH
         rest = (1 - momentum) ** steps * old
         return (rest + count / (count - 1) * (new - rest)).astype(new.dtype)
 
@@ -356,7 +361,7 @@ class Pair:
         rows = {row.name: row for row in self.a.tables[self.dtype]}
         start = arrays.starting_weights(rows.values(), "float32", recipes.SEED)[name]
         steps = np.arange(1, len(track) + 1)[:, None]
-        sums = self.unified(name, arrays.sketch(start)[:-1], track[:, :-1], steps)
+        sums = self.unified(name, arrays.sketch(start)[:-1], track[:, :-1], steps, trained=True)
         return np.concatenate([sums, track[:, -1:]], axis=1)
 
     def track_floors(self, rung: str) -> dict[str, float]:

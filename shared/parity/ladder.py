@@ -361,9 +361,9 @@ def _resumed(pair: judge.Pair, trained: Trained, way: Way) -> Result:
             continue
         ours, theirs = trained.landed[name], landed[name]
         if pair.a.unbiased and not pair.b.unbiased:
-            theirs = pair.unified(name, state[name], theirs, recipes.FURTHER)
+            theirs = pair.unified(name, state[name], theirs, recipes.FURTHER, trained=True)
         elif pair.b.unbiased and not pair.a.unbiased:
-            ours = pair.unified(name, state[name], ours, recipes.FURTHER)
+            ours = pair.unified(name, state[name], ours, recipes.FURTHER, trained=True)
         try:
             differences.found[name] = arrays.difference(ours, theirs)
             if name in exact and name in trained.exact:

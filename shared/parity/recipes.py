@@ -16,7 +16,12 @@ from shared.specs import Case, Network, Objective, Settings, Spec, Task
 SEED = 1
 """Of the weights that all backends have in common."""
 
-BATCH = 2
+BATCH = 3
+"""Examples in a pass: not two, for a half has causes enough of its own."""
+
+TRAINED_BATCH = 2
+"""Examples in a step of a training."""
+
 STEPS = 50
 FURTHER = 10
 """Steps that another backend goes on for, after the weights were handed over."""
@@ -105,7 +110,7 @@ def sample_targets(
 def real_batches(network: Network, task: Task, steps: int) -> list[dict[str, np.ndarray]]:
     """Batches of the embedded digits, brought into the shapes of a network's inputs."""
     sample = mnist.load("sample")
-    digits = BATCH * steps * 6  # a strip of digits is made of six
+    digits = TRAINED_BATCH * steps * 6  # a strip of digits is made of six
     few = mnist.Split(sample.train.images[:digits], sample.train.labels[:digits])
     arrays = tasks.build(task, mnist.Dataset("sample", few, few, sample.source)).train
     wanted = {
@@ -119,12 +124,15 @@ def real_batches(network: Network, task: Task, steps: int) -> list[dict[str, np.
         )
     whole = {}
     for name, (shape, low, high) in wanted.items():
-        array = fitted(arrays[name][: BATCH * steps], shape)
+        array = fitted(arrays[name][: TRAINED_BATCH * steps], shape)
         if array.dtype.kind == "i":
             array = np.where(array < 0, array, low + (array - low) % (high - low + 1))
             array = array.astype(np.int32)
         whole[name] = array
     return [
-        {name: array[BATCH * step : BATCH * (step + 1)] for name, array in whole.items()}
+        {
+            name: array[TRAINED_BATCH * step : TRAINED_BATCH * (step + 1)]
+            for name, array in whole.items()
+        }
         for step in range(steps)
     ]
