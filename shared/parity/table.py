@@ -11,7 +11,6 @@ from rich.text import Text
 
 from shared.parity.ladder import RUNGS, Check, Outcome
 
-COUNTED = ("mirror", "counts", "tensors", "outputs", "exchange")
 MEASURED = (
     "forward",
     "activations",
@@ -23,7 +22,6 @@ MEASURED = (
     "optimizers",
     "resume",
 )
-_STYLES = {"passed": "green", "bounded": "cyan", "failed": "red", "missing": "red"}
 _SHOWN = 12
 """How many failures are told one by one: more do not fit a screen, and --json has them."""
 
