@@ -350,11 +350,15 @@ class _Climb:
 
 
 def _resumed(pair: judge.Pair, trained: Trained, way: Way) -> Result:
-    """What the other backend computes at once, and where its training lands."""
+    """What the other backend computes at once, and where its training lands.
+
+    In float32 a training may land as far away as rounding takes the better backend; more is
+    bounded where it takes the other one there, and each of its steps is known to be right.
+    """
     state, _ = weights.read(trained.file)
     outputs, landed, exact = way
     differences = judge.Differences()
-    floors: dict[str, float] = {}
+    rounding: dict[str, list[float]] = {}
     for name in {**trained.landed, **landed}:
         if name not in landed or name not in trained.landed:
             differences.problems.append(f"{name} is in one alone")
@@ -367,27 +371,34 @@ def _resumed(pair: judge.Pair, trained: Trained, way: Way) -> Result:
         try:
             differences.found[name] = arrays.difference(ours, theirs)
             if name in exact and name in trained.exact:
-                # The larger one: ten steps on their own may meet a kink in either backend.
-                floors[name] = max(
+                rounding[name] = [
                     arrays.difference(double, single.astype(np.float64))
                     for double, single in (
                         (exact[name], landed[name]),
                         (trained.exact[name], trained.landed[name]),
                     )
-                )
+                ]
         except ValueError as error:
             differences.problems.append(f"{name}: {error}")
-    fixed = recipes.TRAINED if pair.dtype == "float64" else recipes.UNMEASURED
-    differences.allowed = (
-        judge.allowances(differences.found, floors)
-        if floors
-        else dict.fromkeys(differences.found, fixed)
-    )
+    fixed = recipes.TRAINED if pair.dtype == "float64" else judge.CEILING
+    lesser = {name: min(sides) for name, sides in rounding.items()}
+    middle = judge.usual(lesser)
+    differences.allowed = {
+        name: float(judge.allowance(lesser.get(name, 0), middle, judge.LOOSE)) if lesser else fixed
+        for name in differences.found
+    }
     forward = {
         f"forward/{collect.BATCHES[-1]}/{name}": (trained.outputs[name], array)
         for name, array in outputs.items()
     }
     pair.measure(forward, differences)
+    parted = differences.failing
+    if parted and not differences.problems and judge.is_held(pair.forced()):
+        grown = [n for n in parted if differences.found[n] <= 2 * max(rounding.get(n, [0]))]
+        if grown == parted:
+            most = max(differences.found.values())
+            said = f"rounding that grows or a kink: {judge.FORCED_HOLDS}"
+            return Result("bounded", most, None, said)
     return differences.result()
 
 

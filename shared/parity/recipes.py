@@ -51,10 +51,6 @@ TRAINED = 1e-10
 """What float64 may differ by after so many steps, relative."""
 
 
-UNMEASURED = 1e-2
-"""What float32 may differ by after so many steps where no float64 tells its rounding."""
-
-
 def shipped_settings() -> Settings:
     """What the shipped Adam is in PyTorch and optax."""
     return Settings(optimizer="adam", learning_rate=RATE)
