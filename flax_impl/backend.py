@@ -14,7 +14,7 @@ import optax
 from flax import linen as nn
 from jax import Array
 
-from flax_impl import training, weights
+from flax_impl import compiling, training, weights
 from flax_impl.inference import InferenceModel
 from flax_impl.probe import FlaxProbe, in_mode
 from shared.errors import DeviceMissingError
@@ -66,7 +66,9 @@ class FlaxModel:
         self.device = device
         self.slots, self.names, self.dropouts = layout
         still, mode = in_mode(native, train=False)
-        self._apply = jax.jit(partial(still.apply, **mode))
+        # float32 is compiled as people run it; float64 is asked for what a network means.
+        options = compiling.quickly(variables) if dtype == "float64" else None
+        self._apply = jax.jit(partial(still.apply, **mode), compiler_options=options)
         self._predict = jax.jit(
             lambda variables, inputs: InferenceModel(native).apply(
                 _inside(variables), inputs, return_confidence=True, method="predict"
@@ -209,9 +211,7 @@ class FlaxBackend:
                 for tensor in network.inputs.values()
             ]
             layout = weights.layout(module, *example)
-            # Run once, so not worth optimising: compiled three times as fast.
-            quickly = {"xla_backend_optimization_level": 0}
-            init = jax.jit(module.init, compiler_options=quickly)
+            init = jax.jit(module.init, compiler_options=compiling.quickly())
             variables = init(jax.random.key(seed), *example)
             # Flax computes in the dtype that variables and inputs have: no layer needs to say it.
             variables = jax.tree.map(lambda array: array.astype(dtype), variables)

@@ -17,6 +17,8 @@ import optax
 from flax import linen as nn
 from jax import Array
 
+from flax_impl import compiling
+
 Drawn = tuple[np.ndarray, int, int]
 KEY = jax.random.key(0)
 
@@ -105,8 +107,8 @@ def slope(function: Callable[[Array], Array], *point: float) -> str:
 
 def params(module: nn.Module, *inputs: Any) -> Any:
     """A module's new parameters; compiled as a whole and little optimised, which is sooner done."""
-    quickly = {"xla_backend_optimization_level": 0}
-    return jax.jit(module.init, compiler_options=quickly)(KEY, *inputs)["params"]
+    init = jax.jit(module.init, compiler_options=compiling.quickly())
+    return init(KEY, *inputs)["params"]
 
 
 def kernel(module: nn.Module, image: Array, names: dict[int, str]) -> str:

@@ -16,7 +16,7 @@ from flax import linen as nn
 from flax import traverse_util
 from jax import Array
 
-from flax_impl import training, weights
+from flax_impl import compiling, training, weights
 from shared.interface import Arrays, Derivatives, Dropout, Slots, by_name
 from shared.specs import Settings, Task
 
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
 _SEEN = "intermediates"
 _SLOTS = {"trace": "momentum_buffer", "mu": "exp_avg", "nu": "exp_avg_sq"}
-# What runs once or costs little is not worth optimising: compiled three times as fast.
-_QUICKLY = {"xla_backend_optimization_level": 0}
-
 
 # What says that a network is in training mode, or that it is not.
 _MODES = {
@@ -151,13 +148,13 @@ class FlaxProbe:
             return state.get(_SEEN, {})
 
         with model.computing():
-            compiled = jax.jit(run, compiler_options=_QUICKLY)
+            compiled = jax.jit(run, compiler_options=compiling.quickly(model.variables))
             return watcher.arrays(compiled(model.variables, model.inputs(inputs)))
 
     def differentiate(self, batch: Arrays, task: Task, *, dropout: Dropout = "off") -> Derivatives:
         """Forward and backward in training mode."""
         network, tables = self.model.network, self.model.slots
-        found = self.gradients(batch, task, dropout, once=True)
+        found = self.gradients(batch, task, dropout)
         watcher, loss, (gradients, given), state, sown = found
         parameters = {n: slot for n, slot in tables.items() if slot.path[0] == "params"}
         buffers = {n: slot for n, slot in tables.items() if slot.path[0] != "params"}
@@ -173,9 +170,7 @@ class FlaxProbe:
             weights.to_canonical(state, buffers),
         )
 
-    def gradients(
-        self, batch: Arrays, task: Task, dropout: Dropout = "off", *, once: bool = False
-    ) -> Any:
+    def gradients(self, batch: Arrays, task: Task, dropout: Dropout = "off") -> Any:
         """The watcher, and what the compiled function gives, as arrays of JAX.
 
         They are the loss, its gradients by parameters and by inputs, the new batch statistics, and
@@ -183,9 +178,7 @@ class FlaxProbe:
         """
         model = self.model
         network = model.network
-        # float32 is compiled as people run it; float64 is for meaning.
-        quickly = once and model.dtype == "float64"
-        key = (task, dropout, quickly)
+        key = (task, dropout)
         if key not in self._compiled:
             watcher = _Watcher(model.names, dropout, branches=True)
             native, mode = in_mode(model.native, train=True)
@@ -206,7 +199,9 @@ class FlaxProbe:
                 return value, (new, sown)
 
             differentiated = jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)
-            options = _QUICKLY if quickly else {}
+            # float32 is compiled as people run it; float64 and masks are for meaning.
+            exact = model.dtype == "float64" or callable(dropout)
+            options = compiling.quickly(model.variables) if exact else None
             self._compiled[key] = (watcher, jax.jit(differentiated, compiler_options=options))
         watcher, compiled = self._compiled[key]
         with model.computing():
@@ -230,7 +225,7 @@ class FlaxProbe:
                 updates, state = made.update(gradients, state, params)
                 return optax.apply_updates(params, updates), state
 
-            self._optimizers[key] = (made, jax.jit(update, compiler_options=_QUICKLY))
+            self._optimizers[key] = (made, jax.jit(update, compiler_options=compiling.quickly()))
         return self._optimizers[key]
 
     def dropouts(self) -> dict[str, float]:

@@ -23,6 +23,18 @@ from shared.errors import BackendMissingError, TriptychError, WorkerError
 
 Result = TypeVar("Result")
 
+ALONE = {
+    "OMP_NUM_THREADS": "1",
+    "NPROC": "1",
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": "1",
+}
+"""An environment in which PyTorch, JAX and TensorFlow use one thread each.
+
+Where workers share a few cores, and networks are small, threads wait for each other longer than
+they compute.
+"""
+
 
 @contextmanager
 def _environment(changes: Mapping[str, str]) -> Iterator[None]:

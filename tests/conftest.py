@@ -16,24 +16,22 @@ import pytest
 from shared import registry
 from shared.errors import TriptychError
 from shared.specs import SPECS, Case, Spec
-from shared.workers import Worker
+from shared.workers import ALONE, Worker
 from tests import native as native_checks
 
 # A test runs what JAX compiles once or twice: it is not worth optimising. The next test that builds
 # the same network finds it in a cache (see `lend`), however little time it took.
 QUICKLY = {
-    "XLA_FLAGS": "--xla_backend_optimization_level=0",
+    "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false",
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
 }
-# For networks as small as these PyTorch's threads wait for each other longer than they compute.
-ALONE = {"OMP_NUM_THREADS": "1"}
 FLAVOURS: dict[str, tuple[str, dict[str, str]]] = {
-    "torch": ("torch", ALONE),
+    "torch": ("torch", {}),
     "flax": ("flax", QUICKLY),
     "keras": ("keras", {"KERAS_BACKEND": "tensorflow"}),
     "keras-jax": ("keras", {"KERAS_BACKEND": "jax", **QUICKLY}),
-    "keras-torch": ("keras", {"KERAS_BACKEND": "torch", **ALONE}),
+    "keras-torch": ("keras", {"KERAS_BACKEND": "torch"}),
 }
 # Several workers share a GPU, where there is one: none may take all its memory.
 SHARING = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
@@ -118,7 +116,7 @@ def lend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lend]:
                 pytest.skip(reason)
             if flavour not in workers:
                 backend, environment = FLAVOURS[flavour]
-                worker = Worker(backend, {**SHARING, **cache, **environment})
+                worker = Worker(backend, {**ALONE, **SHARING, **cache, **environment})
                 workers[flavour] = stack.enter_context(worker)
             return workers[flavour]
 

@@ -21,7 +21,8 @@ from shared.parity import conventions, initialisers, mirror
 from shared.parity.conventions import MEANINGS, NOT_MEASURED, RECORDED, Ledger
 from shared.parity.initialisers import LAWS, TOO_FEW, UNKNOWN, Answers, Row, Sample
 from shared.specs import PANELS, find
-from tests.conftest import ALONE, QUICKLY, Lend
+from shared.workers import ALONE
+from tests.conftest import QUICKLY, Lend
 
 ROOT = Path(conventions.__file__).parents[2]
 KEYS = [key for group in MEANINGS.values() for key in group]

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from shared.parity.names import Named, pair, renamed, suggest
-from shared.workers import Worker
-from tests.conftest import ALONE, QUICKLY, SHARING, lacking
+from shared.workers import ALONE, Worker
+from tests.conftest import QUICKLY, SHARING, lacking
 
 ROOT = Path(__file__).parents[1]
 Call = Callable[..., dict[str, Any]]

@@ -22,13 +22,13 @@ compared is compared here, with NumPy alone.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from itertools import combinations, permutations
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -40,7 +40,7 @@ from shared.parity.evidence import CaseEvidence, Evidence
 from shared.parity.judge import TOLERANCES, Result, Status
 from shared.parity.locate import Divergence
 from shared.specs import PANELS, SPECS, Case, Spec
-from shared.workers import Worker
+from shared.workers import ALONE, Worker
 
 __all__ = ["BATCHES", "RUNGS", "TOLERANCES", "Check", "Outcome", "Status", "climb", "compare_files"]
 
@@ -236,7 +236,7 @@ def climb(
             if registry.missing(name):
                 outcome.skipped[name] = registry.explain_missing(name)
                 continue
-            workers[name] = stack.enter_context(Worker(name, QUIETLY.get(name)))
+            workers[name] = stack.enter_context(Worker(name, ALONE))
         for name, worker in workers.items():
             report(f"starting {name}")
             outcome.versions[name] = worker.call(begin, name, device, precision)
@@ -250,10 +250,6 @@ def climb(
         for last in waiting:
             outcome.checks += last.finish(report)
     return outcome
-
-
-# Three backends on few cores: PyTorch's threads would wait for each other more than they compute.
-QUIETLY = {"torch": {"OMP_NUM_THREADS": "1"}}
 
 
 def _mirror_check(spec: Spec) -> Check:
@@ -305,25 +301,20 @@ class _Climb:
         own, late = _gather(
             workers, lambda name, worker: worker.submit(own_weights, self.key, dtype, seeds[name])
         )
+        there, lost = _gather(
+            {(a, b): workers[b] for a, b in permutations(own, 2)},
+            lambda pair, worker: worker.submit(give_back, self.key, dtype, own[pair[0]]),
+        )
+        back, lost_again = _gather(
+            {(a, b): workers[a] for a, b in there if not isinstance(there[a, b], str)},
+            lambda pair, worker: worker.submit(give_back, self.key, dtype, there[pair]),
+        )
         for a, b in permutations(self.workers, 2):
-            lost = lost_to(errors | late, a, b)
-            result = lost or self._exchange(dtype, own[a], self.workers[a], self.workers[b])
+            result = lost_to(errors | late, a, b) or lost_to(lost | lost_again, (a, b))
+            if result is None:
+                ways = [way for way in (there[a, b], back.get((a, b))) if way is not None]
+                result = _exchanged(own[a], ways)
             yield self._check("exchange", dtype, f"{a}>{b}", result)
-
-    def _exchange(self, dtype: str, sent: Weights, sender: Worker, other: Worker) -> Result:
-        try:
-            received = other.call(give_back, self.key, dtype, sent)
-            if isinstance(received, str):
-                return Result("failed", detail=received)
-            back = sender.call(give_back, self.key, dtype, received)
-        except TriptychError as error:
-            return Result("missing", detail=str(error))
-        if isinstance(back, str):
-            return Result("failed", detail=back)
-        changed = {*arrays.unequal(sent, received), *arrays.unequal(sent, back)}
-        if changed or not sent:
-            return Result("failed", detail=f"changed on the way: {', '.join(sorted(changed))}")
-        return Result("passed", 0.0, 0.0)
 
     def _resumptions(
         self, dtype: str, found: dict[str, CaseEvidence], errors: dict[str, str]
@@ -337,16 +328,28 @@ class _Climb:
                     save, self.key, dtype, Path(directory) / f"{name}.safetensors"
                 ),
             )
+            ways, lost = _gather(
+                {(a, b): workers[b] for a, b in permutations(saved, 2)},
+                lambda pair, worker: worker.submit(resume, self.key, dtype, saved[pair[0]]),
+            )
             for a, b in permutations(self.workers, 2):
-                lost = lost_to(errors | late, a, b)
-                if not lost:
+                result = lost_to(errors | late, a, b) or lost_to(lost, (a, b))
+                if result is None:
                     pair = judge.Pair(found[a], found[b], dtype)
-                    try:
-                        went = self.workers[b].call(resume, self.key, dtype, saved[a])
-                        lost = _resumed(pair, saved[a], went)
-                    except TriptychError as error:
-                        lost = Result("missing", detail=str(error))
-                yield self._check("resume", dtype, f"{a}>{b}", lost, recipes.FORCED)
+                    result = _resumed(pair, saved[a], ways[a, b])
+                yield self._check("resume", dtype, f"{a}>{b}", result, recipes.FORCED)
+
+
+def _exchanged(sent: Weights, ways: Sequence[Weights | str]) -> Result:
+    """Whether weights are the same after every way; a text is why they were refused."""
+    changed: set[str] = set()
+    for way in ways:
+        if isinstance(way, str):
+            return Result("failed", detail=way)
+        changed |= {*arrays.unequal(sent, way)}
+    if changed or not sent:
+        return Result("failed", detail=f"changed on the way: {', '.join(sorted(changed))}")
+    return Result("passed", 0.0, 0.0)
 
 
 def _resumed(pair: judge.Pair, trained: Trained, way: Way) -> Result:
@@ -508,43 +511,46 @@ def _mismatch(case: Case, read: Sequence[Evidence], labels: Sequence[str]) -> st
     return None
 
 
-def lost_to(errors: dict[str, str], *names: str) -> Result | None:
+def lost_to(errors: Mapping[Any, str], *names: Any) -> Result | None:
     """What keeps these backends from being compared, if anything does."""
     reasons = [errors[name] for name in names if name in errors]
     return Result("missing", detail="; ".join(reasons)) if reasons else None
 
 
+Key = TypeVar("Key")
+
+
 def _start(
-    workers: dict[str, Worker], start: Callable[[str, Worker], Future[Any]]
-) -> tuple[dict[str, Future[Any]], dict[str, str]]:
-    """Let all workers begin at once; their futures, and what went wrong already, by name."""
-    futures: dict[str, Future[Any]] = {}
-    errors: dict[str, str] = {}
-    for name, worker in workers.items():
+    workers: Mapping[Key, Worker], start: Callable[[Key, Worker], Future[Any]]
+) -> tuple[dict[Key, Future[Any]], dict[Key, str]]:
+    """Let all workers begin at once; their futures, and what went wrong already, by key."""
+    futures: dict[Key, Future[Any]] = {}
+    errors: dict[Key, str] = {}
+    for key, worker in workers.items():
         try:
-            futures[name] = start(name, worker)
+            futures[key] = start(key, worker)
         except TriptychError as error:
-            errors[name] = str(error)
+            errors[key] = str(error)
     return futures, errors
 
 
 def _wait(
-    workers: dict[str, Worker], futures: dict[str, Future[Any]]
-) -> tuple[dict[str, Any], dict[str, str]]:
-    """What workers give, and what went wrong, by name."""
-    results: dict[str, Any] = {}
-    errors: dict[str, str] = {}
-    for name, future in futures.items():
+    workers: Mapping[Key, Worker], futures: Mapping[Key, Future[Any]]
+) -> tuple[dict[Key, Any], dict[Key, str]]:
+    """What workers give, and what went wrong, by key."""
+    results: dict[Key, Any] = {}
+    errors: dict[Key, str] = {}
+    for key, future in futures.items():
         try:
-            results[name] = workers[name].result(future)
+            results[key] = workers[key].result(future)
         except TriptychError as error:
-            errors[name] = str(error)
+            errors[key] = str(error)
     return results, errors
 
 
 def _gather(
-    workers: dict[str, Worker], start: Callable[[str, Worker], Future[Any]]
-) -> tuple[dict[str, Any], dict[str, str]]:
+    workers: Mapping[Key, Worker], start: Callable[[Key, Worker], Future[Any]]
+) -> tuple[dict[Key, Any], dict[Key, str]]:
     """Let all workers work at once, and wait for them."""
     futures, early = _start(workers, start)
     results, errors = _wait(workers, futures)

@@ -24,15 +24,15 @@ from shared.parity import arrays, collect, judge, ladder, recipes
 from shared.parity.evidence import CaseEvidence
 from shared.parity.ladder import RUNGS, Check
 from shared.specs import Case, Spec, find
-from shared.workers import Worker
-from tests.conftest import ALONE, QUICKLY
+from shared.workers import ALONE, Worker
+from tests.conftest import QUICKLY
 from tests.mutations import changed
 from tests.mutations.catalogue import CATALOGUE, Mutation
 
 REPORT = Path(__file__).with_name("DETECTION.md")
 COMMAND = "python -m tests.mutations.detect"
 STEPS = 3
-ENVIRONMENT = {"torch": ALONE, "flax": QUICKLY, "keras": {"KERAS_BACKEND": "tensorflow"}}
+ENVIRONMENT = {"torch": {}, "flax": QUICKLY, "keras": {"KERAS_BACKEND": "tensorflow"}}
 EXACT, MEASURED, SINGLE = "float64", "float32", "float32 alone"
 VIEWS = (EXACT, MEASURED, SINGLE)
 CLIMBED = tuple(rung for rung in RUNGS if rung not in ("mirror", "resume"))
@@ -109,7 +109,7 @@ def run(
         # Most of what a mutation leaves as it is was compiled for the network before.
         cache = {"JAX_COMPILATION_CACHE_DIR": stack.enter_context(TemporaryDirectory())}
         workers = {
-            name: stack.enter_context(Worker(name, {**cache, **ENVIRONMENT[name]}))
+            name: stack.enter_context(Worker(name, {**ALONE, **cache, **ENVIRONMENT[name]}))
             for name in registry.BACKENDS
         }
         for worker in workers.values():
