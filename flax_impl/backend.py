@@ -193,7 +193,12 @@ class FlaxBackend:
         jax.config.update("jax_default_matmul_precision", "highest")
 
     def build(
-        self, network: Network, *, seed: int = 0, dtype: str = "float32", device: str = "cpu"
+        self,
+        network: Network,
+        *,
+        seed: int | None = 0,
+        dtype: str = "float32",
+        device: str = "cpu",
     ) -> Model:
         """A network with Flax's own initial weights."""
         check_build(dtype, device)
@@ -211,8 +216,13 @@ class FlaxBackend:
                 for tensor in network.inputs.values()
             ]
             layout = weights.layout(module, *example)
-            init = jax.jit(module.init, compiler_options=compiling.quickly())
-            variables = init(jax.random.key(seed), *example)
+            key = jax.random.key(seed or 0)
+            if seed is None:  # to draw weights is compiled longer than a network runs
+                shapes = jax.eval_shape(module.init, key, *example)
+                variables = jax.tree.map(lambda x: jnp.asarray(np.zeros(x.shape, dtype)), shapes)
+            else:
+                init = jax.jit(module.init, compiler_options=compiling.quickly())
+                variables = init(key, *example)
             # Flax computes in the dtype that variables and inputs have: no layer needs to say it.
             variables = jax.tree.map(lambda array: array.astype(dtype), variables)
         return FlaxModel(network, module, variables, layout, dtype, device)

@@ -346,7 +346,12 @@ class KerasBackend:
             torch.backends.cudnn.allow_tf32 = False
 
     def build(
-        self, network: Network, *, seed: int = 0, dtype: str = "float32", device: str = "cpu"
+        self,
+        network: Network,
+        *,
+        seed: int | None = 0,
+        dtype: str = "float32",
+        device: str = "cpu",
     ) -> Model:
         """A network with Keras's own initial weights."""
         check_build(dtype, device)
@@ -356,7 +361,7 @@ class KerasBackend:
                 f"keras on {keras.backend.backend()} finds no CUDA device on this machine; use the "
                 "device cpu, or install that framework for this machine's GPU"
             )
-        with _computing(dtype, device), _seeded(seed):
+        with _computing(dtype, device), _seeded(seed or 0):
             native = construct("keras_impl", network)
             # Keras makes a layer's variables when it first sees an input.
             zeros = tuple(

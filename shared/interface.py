@@ -194,9 +194,16 @@ class Backend(Protocol):
         """In this process, compute float32 as float32 on a GPU too: no TF32."""
 
     def build(
-        self, network: Network, *, seed: int = 0, dtype: str = "float32", device: str = "cpu"
+        self,
+        network: Network,
+        *,
+        seed: int | None = 0,
+        dtype: str = "float32",
+        device: str = "cpu",
     ) -> Model:
         """A network with the framework's own initial weights, a function of `seed`.
+
+        Where others are loaded next they need not be made: with None they may be anything.
 
         Raises:
             ConfigurationError: the dtype or device has an unknown name.

@@ -123,7 +123,7 @@ def predict(
     """
     read_image, tell = _VERBS[saved.task.name]
     seen = [read_image(path, saved.network) for path in paths]
-    model = registry.load(backend).build(saved.network)
+    model = registry.load(backend).build(saved.network, seed=None)
     model.load_weights(saved.arrays)
     rows = []
     for place, (row, picture) in enumerate(tell(model, saved.task, seen)):

@@ -65,6 +65,13 @@ def initial(backend: str, network: Network, seed: int, dtype: str, device: str) 
     return model.weights()
 
 
+def loaded(backend: str, network: Network, seed: int | None, inputs: Arrays) -> Arrays:
+    """Outputs with the same weights, whatever a model had before."""
+    model = registry.load(backend).build(network, seed=seed)
+    model.load_weights(sample_weights(model.table(), "float32", 5))
+    return model(inputs)
+
+
 def table(backend: str, network: Network, dtype: str) -> list[TensorInfo]:
     return registry.load(backend).build(network, dtype=dtype).table()
 
@@ -269,6 +276,13 @@ def told(backend: str) -> list[list[float]]:
 
 
 # --- building ---------------------------------------------------------------------------------
+
+
+def test_initial_weights_need_not_be_made_where_others_are_loaded(worker: Worker) -> None:
+    inputs = sample_inputs(BLOCK, 2, "float32")
+    some, none = (worker.call(loaded, worker.backend, BLOCK, seed, inputs) for seed in (0, None))
+    assert some.keys() == none.keys() != set()
+    assert all(some[name].tobytes() == none[name].tobytes() for name in some)
 
 
 def test_weights_are_a_function_of_the_seed(worker: Worker) -> None:

@@ -159,7 +159,12 @@ class TorchBackend:
         torch.backends.cudnn.allow_tf32 = False
 
     def build(
-        self, network: Network, *, seed: int = 0, dtype: str = "float32", device: str = "cpu"
+        self,
+        network: Network,
+        *,
+        seed: int | None = 0,
+        dtype: str = "float32",
+        device: str = "cpu",
     ) -> Model:
         """A network with PyTorch's own initial weights."""
         check_build(dtype, device)
@@ -169,7 +174,8 @@ class TorchBackend:
                 "or a build of torch for this machine's GPU"
             )
         with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)  # the CPU's alone: modules are made there
+            # The CPU's generator alone: modules are made there.
+            torch.default_generator.manual_seed(seed or 0)
             module = construct("torch_impl", network)
         return TorchModel(network, module.to(device, getattr(torch, dtype)), dtype, device)
 

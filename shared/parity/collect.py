@@ -69,7 +69,7 @@ class Session:
     def __post_init__(self) -> None:
         for dtype in self.plan.dtypes:
             model = registry.load(self.backend).build(
-                self.plan.case.network, dtype=dtype, device=self.plan.device
+                self.plan.case.network, seed=None, dtype=dtype, device=self.plan.device
             )
             self.models[dtype], self.probes[dtype] = model, model.probe()
 
@@ -238,7 +238,7 @@ def passes(probe: Probe, plan: Plan, dtype: str) -> Arrays:
         masked = probe.differentiate({**inputs, **targets}, task, dropout=partial(_mask, rates))
         found["dropout loss/value"] = masked.loss
         found |= _under("dropout gradients", masked.gradients)
-        found |= _under("own dropout", _own_dropout(probe, inputs, rates))
+        found |= _under("own dropout", own_dropout(probe, inputs, rates))
     return found
 
 
@@ -246,7 +246,7 @@ def _mask(rates: Mapping[str, float], name: str, shape: tuple[int, ...]) -> np.n
     return arrays.dropout_mask(rates[name], name, shape)
 
 
-def _own_dropout(probe: Probe, inputs: Arrays, rates: Mapping[str, float]) -> Arrays:
+def own_dropout(probe: Probe, inputs: Arrays, rates: Mapping[str, float]) -> Arrays:
     """What a framework's own dropout does with the values that are not 0 anyway."""
     own = probe.watch(inputs, train=True, dropout="own")
     still = probe.watch(inputs, train=False, dropout="own")

@@ -566,5 +566,5 @@ class _Watched:
     def _own_dropout(self, probe: Probe, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """What the framework's own dropout does."""
         rates = {n: rate for n, rate in probe.dropouts().items() if rate > 0}
-        found = collect._own_dropout(probe, inputs, rates)
+        found = collect.own_dropout(probe, inputs, rates)
         return self._under("own dropout", found)
