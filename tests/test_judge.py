@@ -454,26 +454,43 @@ def test_float64_may_not_drift() -> None:
     assert results(one, other)["optimizers adam"].status == "failed"
 
 
+def shipped(
+    backend: str, gradient: np.ndarray, start: np.ndarray, dtype: str = "float64", wrong: float = 1
+) -> CaseEvidence:
+    """A backend's evidence of one step of its own Adam."""
+    step = judge.shipped_step(backend, gradient) * wrong
+    found = {
+        "first gradients/conv.weight": gradient.astype(dtype),
+        f"first/{recipes.SHIPPED}/conv.weight": (start - step).astype(dtype),
+        f"steps/{recipes.SHIPPED}/conv.weight": arrays.sketch(start - step)[None],
+    }
+    given = VALUES if dtype == "float64" else rounded(VALUES, 0, 0)
+    return case(backend, {dtype: {**given, **found}})
+
+
 def test_the_shipped_adam_is_bounded_by_its_epsilon() -> None:
-    gradient = RANDOM.normal(size=(4, 3, 3, 3)) * 1e-5
-    start = RANDOM.normal(size=(4, 3, 3, 3))
-
-    def shipped(backend: str, wrong: float = 1.0) -> CaseEvidence:
-        step = judge.shipped_step(backend, gradient) * wrong
-        found = {
-            "first gradients/conv.weight": gradient,
-            f"first/{recipes.SHIPPED}/conv.weight": start - step,
-            f"steps/{recipes.SHIPPED}/conv.weight": arrays.sketch(start - step)[None],
-        }
-        return case(backend, {"float64": {**VALUES, **found}})
-
+    gradient, start = RANDOM.normal(size=(2, 4, 3, 3, 3)) * [[[[[1e-5]]]], [[[[1]]]]]
     name = f"optimizers {recipes.SHIPPED}"
-    assert results(shipped("torch"), shipped("flax"))[name].status == "passed"
-    bounded = results(shipped("torch"), shipped("keras"))[name]
+    torch, flax, keras = (shipped(b, gradient, start) for b in ("torch", "flax", "keras"))
+    assert results(torch, flax)[name].status == "passed"
+    bounded = results(torch, keras)[name]
     assert bounded.status == "bounded"
     assert "epsilon is 1e-7, beside the uncorrected root" in bounded.detail
-    assert results(shipped("torch"), shipped("keras", wrong=1.001))[name].status == "failed"
-    assert results(shipped("torch"), shipped("flax", wrong=1.001))[name].status == "failed"
+    for backend in ("keras", "flax"):
+        wrong = shipped(backend, gradient, start, wrong=1.001)
+        assert results(torch, wrong)[name].status == "failed"
+
+
+def test_one_adam_may_only_differ_as_its_gradients_do() -> None:
+    """In float32 a kink changes gradients; in float64 nothing may."""
+    gradient, start = RANDOM.normal(size=(2, 4, 3, 3, 3)) * 1e-2
+    name = f"optimizers {recipes.SHIPPED}"
+    for dtype, status in (("float64", "failed"), ("float32", "bounded")):
+        one = shipped("torch", gradient, start, dtype)
+        assert results(one, shipped("flax", -gradient, start, dtype), dtype)[name].status == status
+        same = results(one, shipped("flax", gradient, start, dtype), dtype)[name]
+        assert same.status == "passed"
+        assert same.tolerance == {"float64": recipes.TRAINED, "float32": judge.CEILING}[dtype]
 
 
 # Dropout
