@@ -291,7 +291,8 @@ class Oracle:
         self.answers = answers
         self.asked: list[dict[str, np.ndarray]] = []
 
-    def build(self, network: specs.Network) -> "Oracle":
+    def build(self, network: specs.Network, *, seed: int | None) -> "Oracle":
+        assert seed is None  # weights are loaded next
         self.network = network
         return self
 

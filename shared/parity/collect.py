@@ -255,12 +255,12 @@ def own_dropout(probe: Probe, inputs: Arrays, rates: Mapping[str, float]) -> Arr
         given, made = own[f"{name}:in"], own[f"{name}:out"]
         counts = given != 0
         kept = counts & (made != 0)
-        scaled = made[kept] * (1 - rate) / given[kept]
+        off = np.abs(made[kept] * (1 - rate) - given[kept])
         found[name] = np.array(
             [
                 kept.sum() / counts.sum(),
                 counts.sum(),
-                np.abs(scaled - 1).max(initial=0),
+                off.max(initial=0) / np.abs(given).max(),
                 np.abs(still[f"{name}:out"] - still[f"{name}:in"]).max(),
             ]
         )
