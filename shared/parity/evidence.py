@@ -38,7 +38,7 @@ class CaseEvidence:
       forward and backward in training mode;
     - `dropout loss/value`, `dropout gradients/TENSOR`: the same with given masks;
       `own dropout/LAYER`: the share kept, of how many, and how far the kept ones are from being
-      scaled by 1 / (1 - rate), and the outputs in evaluation mode from the inputs;
+      scaled by 1 / (1 - rate), of the largest, and the outputs in evaluation mode from the inputs;
     - `steps/RECIPE/TENSOR` and `steps/RECIPE/TENSOR@SLOT`: sketches of a parameter and of its
       optimizer's state after each step; `first/RECIPE/TENSOR`: a parameter after one step, and
       `first gradients/TENSOR` with which it was made;
