@@ -12,8 +12,10 @@ from flax import linen as nn
 from flax import serialization
 from jax import Array
 
+from flax_impl import training
 from flax_impl import weights as panel
 from flax_impl.attention import DecoderLayer, EncoderLayer, MultiHeadAttention
+from flax_impl.backend import BACKEND
 from flax_impl.branching import BranchingNet
 from flax_impl.dense import DenseBlock, DenseNet, Transition
 from flax_impl.early_exit import EarlyExitNet
@@ -28,8 +30,8 @@ from flax_impl.seq2seq import Seq2Seq
 from flax_impl.sequential import SequentialNet
 from flax_impl.skip import SkipMLP
 from flax_impl.unet import DoubleConv, Down, UNet, Up
-from shared.interface import construct
-from shared.specs import Network, Tensor
+from shared.interface import by_name, construct
+from shared.specs import Network, Task, Tensor
 
 Arrays = Mapping[str, np.ndarray]
 CLASSIFIER = Network("mnist_cnn", "MNISTClassifier", {}, {"image": Tensor("HWC", (28, 28, 1))}, {})
@@ -389,3 +391,29 @@ def complaints() -> dict[str, str]:
         except ValueError as error:
             found[name] = str(error)
     return found
+
+
+def flops(network: Network, task: Task, batch: Arrays) -> dict[str, float]:
+    """What XLA counts for a batch: a pass in evaluation mode, the gradient of a loss."""
+    model: Any = BACKEND.build(network, seed=None)
+    module, variables = model.native, model.variables
+    rest = {name: tree for name, tree in variables.items() if name != "params"}
+
+    def loss(params: Any, x: Any, targets: Any) -> Any:
+        outputs, _ = module.apply(
+            {"params": params, **rest},
+            *x,
+            train=True,
+            rngs={"dropout": jax.random.key(0)},
+            mutable=list(rest),
+        )
+        return training.total_loss(task, by_name(network.outputs, outputs), targets)
+
+    with model.computing():
+        x = model.inputs({name: batch[name] for name in network.inputs})
+        targets = model.targets(task, batch)
+        compiled: dict[str, Any] = {
+            "forward": jax.jit(module.apply).lower(variables, *x).compile(),
+            "training": jax.jit(jax.grad(loss)).lower(variables["params"], x, targets).compile(),
+        }
+    return {name: program.cost_analysis()["flops"] for name, program in compiled.items()}

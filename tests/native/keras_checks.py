@@ -11,8 +11,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_impl import training
 from keras_impl import weights as panel
 from keras_impl.attention import DecoderLayer, EncoderLayer, MultiHeadAttention
+from keras_impl.backend import BACKEND
 from keras_impl.branching import BranchingNet
 from keras_impl.dense import DenseBlock, DenseNet, Transition
 from keras_impl.early_exit import EarlyExitNet
@@ -27,8 +29,8 @@ from keras_impl.seq2seq import Seq2Seq
 from keras_impl.sequential import SequentialNet
 from keras_impl.skip import SkipMLP
 from keras_impl.unet import DoubleConv, Down, UNet, Up
-from shared.interface import construct
-from shared.specs import Network, Tensor
+from shared.interface import by_name, construct
+from shared.specs import Network, Task, Tensor
 
 Arrays = Mapping[str, np.ndarray]
 CLASSIFIER = Network("mnist_cnn", "MNISTClassifier", {}, {"image": Tensor("HWC", (28, 28, 1))}, {})
@@ -413,3 +415,34 @@ def complaints() -> dict[str, str]:
         except ValueError as error:
             found[name] = str(error)
     return found
+
+
+def flops(network: Network, task: Task, batch: Arrays) -> dict[str, int]:
+    """What TensorFlow's profiler counts in the graphs for a batch: a pass, a loss's gradient."""
+    import tensorflow as tf
+
+    model: Any = BACKEND.build(network, seed=None)
+    native = model.native
+
+    def evaluate(x: Any) -> Any:
+        return native(x, training=False)
+
+    def differentiate(x: Any, targets: Any) -> Any:
+        with tf.GradientTape() as tape:
+            outputs = by_name(network.outputs, native(x, training=True))
+            loss = training.total_loss(task, outputs, targets)
+        return training.dense(tape.gradient(loss, [v.value for v in native.trainable_variables]))
+
+    x = model.inputs({name: batch[name] for name in network.inputs})
+    graphs = {
+        "forward": tf.function(evaluate, autograph=False).get_concrete_function(x).graph,
+        "training": tf.function(differentiate, autograph=False)
+        .get_concrete_function(x, model.targets(task, batch))
+        .graph,
+    }
+    builder = tf.compat.v1.profiler.ProfileOptionBuilder
+    options = builder(builder.float_operation()).with_empty_output().build()
+    return {
+        name: tf.compat.v1.profiler.profile(graph, options=options).total_float_ops
+        for name, graph in graphs.items()
+    }

@@ -9,10 +9,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
-from shared.interface import construct
-from shared.specs import Network
+from shared.interface import by_name, construct
+from shared.specs import Network, Task
+from torch_impl import training
 from torch_impl.attention import DecoderLayer, EncoderLayer, MultiHeadAttention
+from torch_impl.backend import BACKEND
 from torch_impl.branching import BranchingNet
 from torch_impl.dense import DenseBlock, DenseNet, Transition
 from torch_impl.early_exit import EarlyExitNet
@@ -367,3 +370,19 @@ def stock_gru(network: Network, weights: Arrays, images: np.ndarray) -> list[lis
     )
     _, state = rnn(x.transpose(1, 2).flatten(2))
     return [arrays(module(x), network), arrays(module.fc(state[0]), network)]
+
+
+def flops(network: Network, task: Task | None, batch: Arrays) -> dict[str, int]:
+    """What PyTorch counts for a batch: a pass in evaluation mode and, with a task, in training."""
+    model: Any = BACKEND.build(network)
+    x = model.inputs({name: batch[name] for name in network.inputs})
+    with torch.no_grad(), FlopCounterMode(display=False) as forward:
+        model.native.eval()(*x)
+    found = {"forward": forward.get_total_flops()}
+    if task is not None:
+        targets = model.targets(task, batch)
+        with FlopCounterMode(display=False) as both_ways:
+            outputs = by_name(network.outputs, model.native.train()(*x))
+            training.total_loss(task, outputs, targets).backward()
+        found["training"] = both_ways.get_total_flops()
+    return found
