@@ -1,17 +1,24 @@
-# Two commands: `make demo` runs the main job, `make test` runs the tests. Both work in .venv.
+# `make demo` runs the main job, `make test` the tests, `make bench` the benchmark of the README. All
+# work in .venv.
 PYTHON ?= python3
 BIN := .venv/bin
 ALL := .venv/.installed-all
 DEV := .venv/.installed-dev
 INSTALL := $(BIN)/python -m pip install -qq --constraint constraints.txt
 
-.PHONY: demo test lint format clean
+# What the README quotes: the architectures that its figures are of.
+MEASURED := mnist_classifier simple_resnet unet seq2seq
+
+.PHONY: demo test bench lint format clean
 
 demo: $(ALL)
 	$(BIN)/triptych compare
 
 test: $(DEV)
 	$(BIN)/python -m pytest
+
+bench: $(ALL)
+	$(BIN)/triptych bench $(MEASURED) --costs --readme README.md
 
 lint: $(DEV)
 	$(BIN)/ruff check .

@@ -1,6 +1,6 @@
 """Flax behind the shared interface: NumPy in, NumPy out."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -17,6 +17,7 @@ from jax import Array
 from flax_impl import compiling, training, weights
 from flax_impl.inference import InferenceModel
 from flax_impl.probe import FlaxProbe, in_mode
+from flax_impl.tuning import tuned
 from shared.errors import DeviceMissingError
 from shared.interface import (
     Arrays,
@@ -58,27 +59,37 @@ class FlaxModel:
         layout: weights.Layout,
         dtype: str,
         device: str,
+        way: str = "idiomatic",
     ) -> None:
         self.network = network
         self.native = native
         self.variables = variables
         self.dtype = dtype
         self.device = device
+        self.way = way
         self.slots, self.names, self.dropouts = layout
         still, mode = in_mode(native, train=False)
-        # float32 is compiled as people run it; float64 is asked for what a network means.
-        options = compiling.quickly(variables) if dtype == "float64" else None
-        self._apply = jax.jit(partial(still.apply, **mode), compiler_options=options)
-        self._predict = jax.jit(
+        self._apply = self.compiled(partial(still.apply, **mode))
+        self._predict = self.compiled(
             lambda variables, inputs: InferenceModel(native).apply(
                 _inside(variables), inputs, return_confidence=True, method="predict"
             )
         )
-        self._decode = jax.jit(
+        self._decode = self.compiled(
             lambda variables, inputs: InferenceModel(native).apply(
                 _inside(variables), *inputs, method="decode"
             )
         )
+
+    def compiled(
+        self, function: Callable[..., Any], purpose: str = "inference"
+    ) -> Callable[..., Any]:
+        """The function compiled, in the model's way."""
+        # float32 is compiled as people run it; float64 is asked for what a network means.
+        options = compiling.quickly(self.variables) if self.dtype == "float64" else None
+        # XLA's primitives are slow on a CPU alone.
+        slow = self.way == "tuned" and self.device == "cpu"
+        return jax.jit(tuned(function, purpose) if slow else function, compiler_options=options)
 
     def table(self) -> list[TensorInfo]:
         """Every tensor in canonical names and layouts."""
@@ -151,7 +162,13 @@ class FlaxTrainer:
         self.task = task
         with model.computing():
             self.native = training.Trainer(
-                model.native, model.variables, list(model.network.outputs), task, settings, seed
+                model.native,
+                model.variables,
+                list(model.network.outputs),
+                task,
+                settings,
+                seed,
+                model.compiled,
             )
 
     def train_step(self, batch: Arrays) -> Mapping[str, Any]:
@@ -181,6 +198,16 @@ class FlaxBackend:
         """The versions of JAX, Flax and optax."""
         return {"jax": jax.__version__, "flax": flax.__version__, "optax": optax.__version__}
 
+    def resolved(self) -> dict[str, str]:
+        """Compilation and precision as they are in this process; threads are one a CPU."""
+        settings = jax.config.values
+        return {
+            "platform": jax.default_backend(),
+            "jit": "off" if settings["jax_disable_jit"] else "on",
+            "compilation cache": "on" if settings["jax_compilation_cache_dir"] else "off",
+            "float32 products": settings["jax_default_matmul_precision"] or "default",
+        }
+
     def devices(self) -> list[str]:
         """The CPU, and the GPU if JAX can use it."""
         try:
@@ -199,9 +226,10 @@ class FlaxBackend:
         seed: int | None = 0,
         dtype: str = "float32",
         device: str = "cpu",
+        way: str = "tuned",
     ) -> Model:
         """A network with Flax's own initial weights."""
-        check_build(dtype, device)
+        check_build(dtype, device, way)
         if device not in self.devices():
             raise DeviceMissingError(
                 "flax finds no CUDA device on this machine; use the device cpu, or install JAX "
@@ -225,7 +253,7 @@ class FlaxBackend:
                 variables = init(key, *example)
             # Flax computes in the dtype that variables and inputs have: no layer needs to say it.
             variables = jax.tree.map(lambda array: array.astype(dtype), variables)
-        return FlaxModel(network, module, variables, layout, dtype, device)
+        return FlaxModel(network, module, variables, layout, dtype, device, way)
 
     def wrap(
         self, network: Network, native: Any, inputs: Arrays, *, dtype: str, device: str = "cpu"

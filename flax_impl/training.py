@@ -1,10 +1,11 @@
 """Loss, train step and evaluation step as Flax and optax code usually has them.
 
 Everything is a function: the step takes variables and optimizer state and returns new ones, and
-`jax.jit` compiles it whole. The mode and the dropout key are arguments.
+`jax.jit` compiles it whole. The mode and the dropout key are arguments. The tuned way has the same
+steps, which `tuning` writes anew.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -92,8 +93,17 @@ def count_decoded(
     return {"digits": digits.sum(), "decoded": (digits & (tokens == wanted)).sum()}
 
 
+def _compiled(function: Callable[..., Any], purpose: str) -> Callable[..., Any]:
+    """The function compiled as it is."""
+    del purpose
+    return jax.jit(function)
+
+
 class Trainer:
-    """A module's variables with an optimizer's state; each step replaces both."""
+    """A module's variables with an optimizer's state; each step replaces both.
+
+    `compiled` compiles the two steps, of which it is told the purpose: `tuning.tuned` may be in it.
+    """
 
     def __init__(
         self,
@@ -103,6 +113,7 @@ class Trainer:
         task: Task,
         settings: Settings,
         seed: int,
+        compiled: Callable[..., Any] = _compiled,
     ) -> None:
         self.variables = variables
         optimizer = make_optimizer(settings)
@@ -122,7 +133,6 @@ class Trainer:
             result = measure(task, by_name(outputs, found), targets)
             return result["loss"], (result, updates)
 
-        @jax.jit
         def train_step(
             variables: Variables, optimizer_state: Any, key: Array, inputs: Any, targets: Any
         ) -> Any:
@@ -135,7 +145,6 @@ class Trainer:
             params = optax.apply_updates(params, updates)
             return {"params": params, **state}, optimizer_state, result
 
-        @jax.jit
         def evaluation_step(variables: Variables, inputs: Any, targets: Any) -> Any:
             named = by_name(outputs, module.apply(variables, *inputs, train=False))
             result = measure(task, named, targets)
@@ -145,8 +154,8 @@ class Trainer:
                 result |= count_decoded(task, named, targets, tokens)
             return result
 
-        self._train_step = train_step
-        self._evaluation_step = evaluation_step
+        self._train_step = compiled(train_step, "training")
+        self._evaluation_step = compiled(evaluation_step, "inference")
 
     def train_step(
         self, inputs: tuple[Array, ...], targets: Mapping[str, Array]

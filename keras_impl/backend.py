@@ -5,9 +5,10 @@ import inspect
 import math
 import random
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import keras
@@ -91,14 +92,35 @@ def _finds_gpu() -> bool:
 
 
 class KerasModel:
-    """A built model with its network, dtype and device."""
+    """A built model with its network, dtype, device and way."""
 
-    def __init__(self, network: Network, native: keras.Model, dtype: str, device: str) -> None:
+    def __init__(
+        self,
+        network: Network,
+        native: keras.Model,
+        dtype: str,
+        device: str,
+        way: str = "idiomatic",
+    ) -> None:
         self.network = network
         self.native = native
         self.dtype = dtype
         self.device = device
+        self.way = way
         self.slots = weights.layout(native)
+
+    @cached_property
+    def still(self) -> Callable[[Any], Any]:
+        """The model in evaluation mode, in its way."""
+
+        def still(inputs: Any) -> Any:
+            return self.native(inputs, training=False)
+
+        if self.way == "idiomatic" or keras.backend.backend() != "tensorflow":
+            return still
+        from keras_impl.tuning import tuned
+
+        return tuned(still)
 
     def table(self) -> list[TensorInfo]:
         """Every tensor in canonical names and layouts."""
@@ -137,7 +159,7 @@ class KerasModel:
     def __call__(self, inputs: Arrays) -> dict[str, np.ndarray]:
         """Outputs by name in evaluation mode."""
         with self.computing():
-            outputs = self.native(self.inputs(inputs), training=False)
+            outputs = self.still(self.inputs(inputs))
             named = by_name(self.network.outputs, outputs)
             return {name: np.array(ops.convert_to_numpy(t)) for name, t in named.items()}
 
@@ -272,8 +294,11 @@ class KerasTrainer:
     def __init__(self, model: KerasModel, task: Task, settings: Settings, seed: int) -> None:
         self.model = model
         self.task = task
-        on_tensorflow = keras.backend.backend() == "tensorflow"
-        kind = training.Trainer if on_tensorflow else training.CompiledTrainer
+        kind: Any = training.Trainer
+        if model.way == "tuned" and keras.backend.backend() == "tensorflow":
+            from keras_impl.tuning import TunedTrainer
+
+            kind = TunedTrainer
         with model.computing():
             _seed_dropout(model.native, seed)
             self.native = kind(model.native, list(model.network.outputs), task, settings)
@@ -326,6 +351,24 @@ class KerasBackend:
         runs_on = keras.backend.backend()
         return {"keras": keras.__version__, runs_on: importlib.metadata.version(runs_on)}
 
+    def resolved(self) -> dict[str, str]:
+        """Threads, compilation and precision as they are in this process."""
+        model = keras.Sequential()
+        model.compile()
+        found = {
+            "runs on": keras.backend.backend(),
+            "jit_compile=auto": "XLA" if model.jit_compile else "no XLA",
+            "images": keras.config.image_data_format(),
+        }
+        if keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
+            threads = tf.config.threading.get_intra_op_parallelism_threads()
+            found["threads"] = str(threads or "one a CPU")
+            tf32 = tf.config.experimental.tensor_float_32_execution_enabled()
+            found["TF32"] = "on" if tf32 else "off"
+        return found
+
     def devices(self) -> list[str]:
         """The CPU, and the GPU if Keras's backend can use it."""
         return ["cpu", "cuda"] if _finds_gpu() else ["cpu"]
@@ -352,9 +395,10 @@ class KerasBackend:
         seed: int | None = 0,
         dtype: str = "float32",
         device: str = "cpu",
+        way: str = "tuned",
     ) -> Model:
         """A network with Keras's own initial weights."""
-        check_build(dtype, device)
+        check_build(dtype, device, way)
         _check_exact(dtype)
         if device not in self.devices():
             raise DeviceMissingError(
@@ -369,7 +413,7 @@ class KerasBackend:
                 for tensor in network.inputs.values()
             )
             native(zeros[0] if len(zeros) == 1 else zeros)
-        return KerasModel(network, native, dtype, device)
+        return KerasModel(network, native, dtype, device, way)
 
     def wrap(
         self, network: Network, native: Any, inputs: Arrays, *, dtype: str, device: str = "cpu"

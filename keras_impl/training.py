@@ -1,8 +1,8 @@
 """Loss, train step and evaluation step as Keras code usually has them.
 
-`Trainer` is the custom loop on TensorFlow: a gradient tape, an optimizer that changes the
-variables in place, compiled by `tf.function`. `CompiledTrainer` hands the same losses to `compile`
-and `train_on_batch`, which work on every backend that Keras has. The mode is an argument.
+`Trainer` hands the losses to `compile` and `train_on_batch`, which work on every backend that Keras
+has. The tuned way on TensorFlow is the custom loop of `tuning`, with the same losses. The mode is
+an argument.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,29 @@ from shared.interface import by_name
 from shared.specs import Settings, Task
 
 
-class PaperEpsilon(keras.optimizers.Optimizer):
+def dense(gradients: Sequence[Any]) -> list[Any]:
+    """Gradients as whole tensors.
+
+    On TensorFlow that of an embedding comes as a list of rows, two of them for a token that stands
+    twice. Added to the variable they are right; but Keras's Adam squares, and its clipping
+    measures, each row by itself.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return list(gradients)
+    import tensorflow as tf
+
+    return [None if gradient is None else tf.convert_to_tensor(gradient) for gradient in gradients]
+
+
+class WholeGradients(keras.optimizers.Optimizer):
+    """Gradients as whole tensors, before anything is done with them."""
+
+    def apply(self, grads: Any, trainable_variables: Any = None) -> Any:
+        """Keras's own, of `dense` gradients."""
+        return super().apply(dense(grads), trainable_variables)
+
+
+class PaperEpsilon(WholeGradients):
     """Epsilon beside the corrected root of the second moment, as the paper has it.
 
     Keras has it beside the uncorrected root, which the first step shrinks to a thirtieth. So it
@@ -37,6 +59,10 @@ class PaperEpsilon(keras.optimizers.Optimizer):
             self.epsilon = epsilon
 
 
+class SGD(WholeGradients, keras.optimizers.SGD):
+    """Stochastic gradient descent."""
+
+
 class Adam(PaperEpsilon, keras.optimizers.Adam):
     """Adam as Kingma and Ba have it."""
 
@@ -54,7 +80,7 @@ def make_optimizer(settings: Settings) -> keras.optimizers.Optimizer:
         rate = keras.optimizers.schedules.CosineDecay(rate, settings.decay_steps)
     clip = {"global_clipnorm": settings.clip_norm}  # `clipnorm` is for each variable by itself
     if settings.optimizer == "sgd":
-        return keras.optimizers.SGD(rate, number(settings.momentum), settings.nesterov, **clip)
+        return SGD(rate, number(settings.momentum), settings.nesterov, **clip)
     adam = {
         "beta_1": number(0.9),
         "beta_2": number(0.999),
@@ -64,18 +90,6 @@ def make_optimizer(settings: Settings) -> keras.optimizers.Optimizer:
     if settings.optimizer == "adamw":
         return AdamW(rate, number(settings.weight_decay), **adam)
     return Adam(rate, **adam)
-
-
-def dense(gradients: Sequence[Any]) -> list[Any]:
-    """TensorFlow's gradients as whole tensors.
-
-    That of an embedding comes as a list of rows, two of them for a token that stands twice. Added
-    to the variable they are right; but Keras's Adam squares, and its clipping measures, each row
-    by itself.
-    """
-    import tensorflow as tf
-
-    return [None if gradient is None else tf.convert_to_tensor(gradient) for gradient in gradients]
 
 
 def total_loss(
@@ -178,52 +192,7 @@ class Measured(keras.Model):
 
 
 class Trainer:
-    """A model with its optimizer, on TensorFlow. Inputs are one tensor or a tuple."""
-
-    def __init__(
-        self, model: keras.Model, outputs: list[str], task: Task, settings: Settings
-    ) -> None:
-        import tensorflow as tf
-
-        measured = Measured(model, outputs, task)
-        optimizer = make_optimizer(settings)
-        # Made here: a tf.function may not make variables on a later call.
-        optimizer.build(model.trainable_variables)
-
-        # autograph rewrites Python's `if` and `for` over tensors; there are none.
-        @tf.function(reduce_retracing=True, autograph=False)
-        def train_step(inputs: Any, targets: Mapping[str, KerasTensor]) -> dict[str, KerasTensor]:
-            with tf.GradientTape() as tape:
-                result = measured((inputs, targets), training=True)
-            gradients = dense(tape.gradient(result["loss"], model.trainable_variables))
-            optimizer.apply(gradients, model.trainable_variables)
-            return result
-
-        @tf.function(reduce_retracing=True, autograph=False)
-        def evaluation_step(
-            inputs: Any, targets: Mapping[str, KerasTensor]
-        ) -> dict[str, KerasTensor]:
-            return measured((inputs, targets), training=False)
-
-        self.optimizer = optimizer
-        self._train_step = train_step
-        self._evaluation_step = evaluation_step
-
-    def train_step(
-        self, inputs: Any, targets: Mapping[str, KerasTensor]
-    ) -> Mapping[str, KerasTensor]:
-        """One optimizer step."""
-        return self._train_step(inputs, targets)
-
-    def evaluation_step(
-        self, inputs: Any, targets: Mapping[str, KerasTensor]
-    ) -> Mapping[str, KerasTensor]:
-        """The same figures in evaluation mode."""
-        return self._evaluation_step(inputs, targets)
-
-
-class CompiledTrainer:
-    """The same through `compile`, `train_on_batch` and `test_on_batch`, on any Keras backend."""
+    """A model with its optimizer, through `compile`, `train_on_batch` and `test_on_batch`."""
 
     def __init__(
         self, model: keras.Model, outputs: list[str], task: Task, settings: Settings

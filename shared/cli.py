@@ -11,7 +11,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -185,6 +185,70 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="FILE",
         help="write the table, to hold later ones against",
+    )
+
+    parts = verb("bench", bench, several)
+    parts.add_argument(
+        "architectures",
+        nargs="*",
+        metavar="ARCHITECTURE",
+        help="names from `triptych list` (default: mnist_classifier)",
+    )
+    parts.add_argument(
+        "--ways",
+        default="",
+        metavar="NAMES",
+        help="idiomatic, tuned and reference, with commas between (default: all that there are)",
+    )
+    parts.add_argument(
+        "--batch-sizes",
+        default="64,256",
+        metavar="SIZES",
+        help="of inference; training takes the first (default: 64,256)",
+    )
+    parts.add_argument("--dtype", default="float32", help="float32 (the default) or float64")
+    parts.add_argument("--device", default="cpu", help="cpu (the default) or cuda")
+    parts.add_argument(
+        "--rounds", type=int, default=5, help="how often each measurement is made (default: 5)"
+    )
+    parts.add_argument(
+        "--seconds", type=float, default=0.5, help="of each measurement in a round (default: 0.5)"
+    )
+    parts.add_argument(
+        "--epochs", type=int, default=1, help="of the training that is timed whole (default: 1)"
+    )
+    parts.add_argument(
+        "--costs",
+        action="store_true",
+        help="measure what the shared loop, the loader and the command add, and how costs grow",
+    )
+    parts.add_argument(
+        "--json",
+        dest="json_path",
+        type=Path,
+        default=Path("triptych-bench.json"),
+        metavar="FILE",
+        help="where to write it all (default: triptych-bench.json)",
+    )
+    parts.add_argument(
+        "--check",
+        dest="check",
+        action="store_true",
+        help="hold the ratios, --costs too, against the recorded ones; by hand, on a quiet machine",
+    )
+    parts.add_argument(
+        "--record",
+        dest="record_path",
+        type=Path,
+        metavar="FILE",
+        help="write the ratios, --costs too, to hold later ones against",
+    )
+    parts.add_argument(
+        "--readme",
+        dest="readme_path",
+        type=Path,
+        metavar="FILE",
+        help="put the figures into a Markdown file, between the marks bench:begin and bench:end",
     )
 
     parts = verb("train", train, training, directory, device)
@@ -473,6 +537,75 @@ def conventions(
     return 1 if changes or ledger.errors else 0
 
 
+def bench(
+    *,
+    architectures: list[str],
+    backends: str,
+    ways: str,
+    batch_sizes: str,
+    dtype: str,
+    device: str,
+    rounds: int,
+    seconds: float,
+    epochs: int,
+    costs: bool,
+    json_path: Path,
+    check: bool,
+    record_path: Path | None,
+    readme_path: Path | None,
+) -> int:
+    """Measure speed, memory and start-up of every backend, in each of its ways.
+
+    Each candidate has a process of its own. In rounds they take turns; medians are shown, and the
+    spread. "idiomatic" is how the framework's documentation writes it, "tuned" the fastest means
+    with the same numbers, "reference" the framework's own MNIST example for mnist_classifier.
+    About three minutes. Exits with 1 when a candidate fails, when outputs differ by more than
+    rounding, or when a ratio falls (--check).
+    """
+    names = list(dict.fromkeys(specs.find(name).name for name in architectures))
+    from shared.benchmark import check as ratios
+    from shared.benchmark import measure, table
+    from shared.benchmark import run as room
+    from shared.interface import DTYPES
+
+    specs.choose("dtype", dtype, DTYPES)
+    _check_device(device)
+    request = room.Request(
+        tuple(names) or (measure.REFERENCE_ARCHITECTURE,),
+        tuple(_backends(backends)),
+        tuple(_chosen("way", ways, measure.ALL_WAYS)),
+        _sizes(batch_sizes),
+        dtype,
+        device,
+        rounds,
+        seconds,
+        epochs,
+        costs or check or record_path is not None,
+    )
+    for path in (json_path, record_path, readme_path):
+        if path:
+            _writable(path)
+    if readme_path:
+        table.check_marks(readme_path)
+    recorded = ratios.read(ratios.RECORDED) if check else {}
+    notices = _console(stderr=True)
+    outcome = room.run(request, lambda text: notices.print(text, highlight=False))
+    verdict = ratios.check(ratios.ratios(outcome), recorded)
+    value = {**outcome.to_dict(), "ratios": ratios.ratios(outcome)}
+    _write_json(json_path, {**value, "recorded_ratios": recorded} if check else value)
+    table.show(outcome, _console())
+    if check:
+        table.show_check(verdict, _console())
+    print(f"written to {json_path}")
+    if record_path:
+        ratios.record(outcome, record_path)
+        print(f"ratios written to {record_path}")
+    if readme_path:
+        table.write(outcome, readme_path)
+        print(f"figures written to {readme_path}")
+    return 0 if outcome.passed and (verdict.passed or not check) else 1
+
+
 def train(
     *,
     architecture: str,
@@ -607,10 +740,23 @@ def _settings(spec: specs.Spec, given: dict[str, Any]) -> specs.Settings:
 
 def _backends(text: str) -> list[str]:
     """The backends in a list with commas, or all."""
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    return [specs.choose("backend", name, specs.PANELS) for name in dict.fromkeys(names)] or [
-        *specs.PANELS
-    ]
+    return _chosen("backend", text, specs.PANELS)
+
+
+def _chosen(kind: str, text: str, names: Iterable[str]) -> list[str]:
+    """Those that a list with commas names, each once, or all."""
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    return [specs.choose(kind, word, names) for word in dict.fromkeys(words)] or [*names]
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    """The batch sizes in a list with commas, each once."""
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    if not words or not all(word.isdecimal() for word in words):
+        raise ConfigurationError(
+            f"batch sizes must be whole numbers with commas between, not {text!r}"
+        )
+    return tuple(dict.fromkeys(map(int, words)))
 
 
 def _dtypes(name: str | None) -> list[str]:

@@ -6,20 +6,16 @@ is shared.
 
 from __future__ import annotations
 
-import os
-import platform
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from shared import mnist, registry, tasks, training
+from shared import machine, mnist, registry, tasks, training
 from shared.errors import ConfigurationError, TriptychError
 from shared.parity import arrays
 from shared.parity.ladder import TOLERANCES
@@ -96,13 +92,7 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain dictionaries, for JSON."""
-        machine = {
-            "system": platform.platform(),
-            "processor": platform.processor() or platform.machine(),
-            "cpus": os.cpu_count(),
-            "python": platform.python_version(),
-        }
-        return {**asdict(self), "machine": machine, "passed": self.passed}
+        return {**asdict(self), "machine": machine.describe(), "passed": self.passed}
 
 
 def compare(
@@ -169,22 +159,7 @@ def train(backend: str, request: Request, weights: dict[str, np.ndarray] | None)
             model, task, data, request.settings, seed=request.seed, report=report
         )
     parameters = sum(row.size for row in model.table() if row.kind == "parameter")
-    return Run(loaded.versions(), parameters, outputs, initial, history, _peak_memory_mib())
-
-
-def _peak_memory_mib() -> float | None:
-    """The most memory that this process ever held, in MiB; None where the system does not say."""
-    status = Path("/proc/self/status")
-    if status.exists():  # Linux: getrusage there counts what the parent held at the start
-        for line in status.read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) / 1024
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1024**2 if sys.platform == "darwin" else 1024)
+    return Run(loaded.versions(), parameters, outputs, initial, history, machine.peak_memory_mib())
 
 
 def _row(run: Run, reference: dict[str, np.ndarray], startup: float | None) -> Row:

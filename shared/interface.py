@@ -19,6 +19,9 @@ from shared.specs import Network, Settings, Task, Tensor
 Arrays = Mapping[str, np.ndarray]
 DTYPES = ("float32", "float64")
 DEVICES = ("cpu", "cuda")
+WAYS = ("idiomatic", "tuned")
+"""How a backend trains, evaluates and predicts: as the framework's own documentation would write
+it, or by the fastest means that give the same numbers but for rounding."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,7 @@ class Model(Protocol):
     network: Network
     dtype: str
     device: str
+    way: str
     native: Any
     """The framework's own model."""
 
@@ -187,6 +191,12 @@ class Backend(Protocol):
     def versions(self) -> dict[str, str]:
         """Names and versions of the libraries that compute."""
 
+    def resolved(self) -> dict[str, str]:
+        """The settings in force in this process that change how fast, or how exactly, it computes.
+
+        Threads, compilation, TF32: what is left to the framework as what the framework chose.
+        """
+
     def devices(self) -> list[str]:
         """The devices that can be asked for on this machine: "cpu", perhaps "cuda"."""
 
@@ -200,13 +210,14 @@ class Backend(Protocol):
         seed: int | None = 0,
         dtype: str = "float32",
         device: str = "cpu",
+        way: str = "tuned",
     ) -> Model:
         """A network with the framework's own initial weights, a function of `seed`.
 
         Where others are loaded next they need not be made: with None they may be anything.
 
         Raises:
-            ConfigurationError: the dtype or device has an unknown name.
+            ConfigurationError: the dtype, device or way has an unknown name.
             DeviceMissingError: the device is not there.
         """
 
@@ -230,12 +241,14 @@ class Backend(Protocol):
         """
 
 
-def check_build(dtype: str, device: str) -> None:
-    """Raise ConfigurationError unless dtype and device have names that exist."""
+def check_build(dtype: str, device: str, way: str = "tuned") -> None:
+    """Raise ConfigurationError unless dtype, device and way have names that exist."""
     if dtype not in DTYPES:
         raise ConfigurationError(f"dtype must be float32 or float64, not {dtype!r}")
     if device not in DEVICES:
         raise ConfigurationError(f"device must be cpu or cuda, not {device!r}")
+    if way not in WAYS:
+        raise ConfigurationError(f"way must be idiomatic or tuned, not {way!r}")
 
 
 def check_decodes(network: Network, native: Any) -> Network:

@@ -120,7 +120,7 @@ def test_an_architecture_goes_by_its_file_and_class_too(name: str) -> None:
 def test_version_and_help_name_every_verb() -> None:
     assert triptych("--version").stdout.startswith("triptych 0.")
     text = triptych("--help").stdout
-    verbs = "list show compare parity record conventions train predict data"
+    verbs = "list show compare bench parity record conventions train predict data"
     for verb in verbs.split():
         assert re.search(rf"\n    {verb}\s", text)
         assert triptych(verb, "--help").returncode == 0
@@ -188,7 +188,7 @@ def test_words_that_are_no_numbers_are_refused(capsys: pytest.CaptureFixture[str
 
 
 @one
-@pytest.mark.parametrize("verb", ["compare", "parity", "train", "record"])
+@pytest.mark.parametrize("verb", ["compare", "bench", "parity", "train", "record"])
 def test_a_device_that_is_missing_is_named(verb: str, tmp_path: Path) -> None:
     one_backend = verb in ("train", "record")
     extra = ["--backend", BACKEND] if one_backend else ["--backends", BACKEND]

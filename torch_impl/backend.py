@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -28,16 +29,28 @@ from shared.specs import Network, Settings, Task
 from torch_impl import training, weights
 from torch_impl.inference import InferenceModel
 from torch_impl.probe import TorchProbe, array, makes_images
+from torch_impl.tuning import tuned
 
 
 class TorchModel:
-    """A module with its network, dtype and device."""
+    """A module with its network, dtype, device and way."""
 
-    def __init__(self, network: Network, native: Any, dtype: str, device: str) -> None:
+    def __init__(
+        self, network: Network, native: Any, dtype: str, device: str, way: str = "idiomatic"
+    ) -> None:
         self.network = network
         self.native = native
         self.dtype = dtype
         self.device = device
+        self.way = way
+
+    @cached_property
+    def still(self) -> InferenceModel:
+        """The module in evaluation mode, in its way."""
+        if self.way == "idiomatic":
+            return InferenceModel(self.native)
+        with InferenceModel(self.native).frozen():  # leaves the mode as it is
+            return InferenceModel(tuned(self.native))
 
     def table(self) -> list[TensorInfo]:
         """Every tensor in canonical names and layouts."""
@@ -56,11 +69,16 @@ class TorchModel:
         network = network or self.network
         checked = check_inputs(network, arrays, self.dtype)
         return tuple(
-            tensor.permute(0, 3, 1, 2) if spec.axes == "HWC" else tensor
+            self._image(tensor) if spec.axes == "HWC" else tensor
             for tensor, spec in zip(
                 map(self._tensor, checked), network.inputs.values(), strict=True
             )
         )
+
+    def _image(self, tensor: Tensor) -> Tensor:
+        """An image with channels first; in memory they may stay last, where that is faster."""
+        tensor = tensor.permute(0, 3, 1, 2)
+        return tensor if self.way == "tuned" else tensor.contiguous()
 
     def targets(self, task: Task, batch: Arrays) -> dict[str, Tensor]:
         """The task's targets as tensors on the model's device."""
@@ -77,7 +95,7 @@ class TorchModel:
 
     def __call__(self, inputs: Arrays) -> dict[str, np.ndarray]:
         """Outputs by name in evaluation mode."""
-        outputs = InferenceModel(self.native)(*self.inputs(inputs))  # leaves the mode as it is
+        outputs = self.still(*self.inputs(inputs))
         named = by_name(self.network.outputs, outputs)
         return {
             name: self._array(named[name].permute(0, 2, 3, 1) if "H" in spec.axes else named[name])
@@ -86,7 +104,7 @@ class TorchModel:
 
     def predict(self, inputs: Arrays) -> tuple[np.ndarray, np.ndarray]:
         """Classes and their probabilities."""
-        classes, confidence = InferenceModel(self.native).predict(self.inputs(inputs), True)
+        classes, confidence = self.still.predict(self.inputs(inputs), True)
         return self._array(classes).astype(np.int32), self._array(confidence)
 
     def decode(self, inputs: Arrays) -> tuple[np.ndarray, np.ndarray]:
@@ -123,7 +141,7 @@ class TorchTrainer:
         self.model = model
         self.task = task
         self.native = training.Trainer(
-            model.native, list(model.network.outputs), task, settings, seed
+            model.native, list(model.network.outputs), task, settings, seed, model.way
         )
 
     def train_step(self, batch: Arrays) -> Mapping[str, Any]:
@@ -149,6 +167,16 @@ class TorchBackend:
         """The version of PyTorch."""
         return {"torch": torch.__version__}
 
+    def resolved(self) -> dict[str, str]:
+        """Threads, compilation and precision as they are in this process."""
+        return {
+            "threads": str(torch.get_num_threads()),
+            "vectors": torch.backends.cpu.get_cpu_capability(),
+            "oneDNN": "on" if torch.backends.mkldnn.enabled else "off",
+            "float32 products": torch.get_float32_matmul_precision(),
+            "TF32 in cuDNN": "on" if torch.backends.cudnn.allow_tf32 else "off",
+        }
+
     def devices(self) -> list[str]:
         """The CPU, and the GPU if PyTorch can use it."""
         return ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
@@ -165,9 +193,10 @@ class TorchBackend:
         seed: int | None = 0,
         dtype: str = "float32",
         device: str = "cpu",
+        way: str = "tuned",
     ) -> Model:
         """A network with PyTorch's own initial weights."""
-        check_build(dtype, device)
+        check_build(dtype, device, way)
         if device not in self.devices():
             raise DeviceMissingError(
                 "torch finds no CUDA device on this machine; use the device cpu, "
@@ -177,7 +206,7 @@ class TorchBackend:
             # The CPU's generator alone: modules are made there.
             torch.default_generator.manual_seed(seed or 0)
             module = construct("torch_impl", network)
-        return TorchModel(network, module.to(device, getattr(torch, dtype)), dtype, device)
+        return TorchModel(network, module.to(device, getattr(torch, dtype)), dtype, device, way)
 
     def wrap(
         self, network: Network, native: Any, inputs: Arrays, *, dtype: str, device: str = "cpu"

@@ -1,7 +1,8 @@
 """Loss, train step and evaluation step as PyTorch code usually has them.
 
 The gradient is a side effect: `backward` leaves it on the parameters, and the optimizer, which
-knows them, changes them in place. The mode is a state of the module.
+knows them, changes them in place. The mode is a state of the module. The tuned way has the same
+steps, with a module that `tuning` wrote anew and with fused optimizers, all parameters in one call.
 """
 
 from collections.abc import Mapping
@@ -13,21 +14,25 @@ from torch.nn import functional as F
 
 from shared.interface import by_name
 from shared.specs import Settings, Task
+from torch_impl.tuning import tuned
 
 
-def make_optimizer(module: nn.Module, settings: Settings) -> torch.optim.Optimizer:
+def make_optimizer(
+    module: nn.Module, settings: Settings, way: str = "idiomatic"
+) -> torch.optim.Optimizer:
     """The optimizer that the settings name, over all parameters."""
     parameters, rate = module.parameters(), settings.learning_rate
+    fused = True if way == "tuned" else None  # None leaves it to PyTorch, which does not on a CPU
     if settings.optimizer == "sgd":
         return torch.optim.SGD(
-            parameters, rate, momentum=settings.momentum, nesterov=settings.nesterov, fused=True
+            parameters, rate, momentum=settings.momentum, nesterov=settings.nesterov, fused=fused
         )
     if settings.optimizer == "adamw":
         decay = settings.weight_decay
         return torch.optim.AdamW(
-            parameters, rate, eps=settings.epsilon, weight_decay=decay, fused=True
+            parameters, rate, eps=settings.epsilon, weight_decay=decay, fused=fused
         )
-    return torch.optim.Adam(parameters, rate, eps=settings.epsilon, fused=True)
+    return torch.optim.Adam(parameters, rate, eps=settings.epsilon, fused=fused)
 
 
 def make_schedule(
@@ -117,15 +122,23 @@ class Trainer:
     """A module with its optimizer. Seeds torch's global generator, which dropout draws from."""
 
     def __init__(
-        self, module: nn.Module, outputs: list[str], task: Task, settings: Settings, seed: int
+        self,
+        module: nn.Module,
+        outputs: list[str],
+        task: Task,
+        settings: Settings,
+        seed: int,
+        way: str = "idiomatic",
     ) -> None:
         torch.manual_seed(seed)
-        # Channels last: the memory order that the CPU's and the GPU's convolutions are best at.
-        self.module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.module = module
+        self.when_training, self.when_evaluating = (
+            (tuned(module.train()), tuned(module.eval())) if way == "tuned" else (module, module)
+        )
         self.outputs = outputs
         self.task = task
         self.settings = settings
-        self.optimizer = make_optimizer(module, settings)
+        self.optimizer = make_optimizer(module, settings, way)
         self.schedule = make_schedule(self.optimizer, settings)
 
     def train_step(
@@ -133,7 +146,7 @@ class Trainer:
     ) -> dict[str, Tensor]:
         """One optimizer step."""
         self.module.train()
-        outputs = by_name(self.outputs, self.module(*inputs))
+        outputs = by_name(self.outputs, self.when_training(*inputs))
         result = measure(self.task, outputs, targets)
         self.optimizer.zero_grad()
         result["loss"].backward()
@@ -148,7 +161,7 @@ class Trainer:
         """The same figures in evaluation mode."""
         self.module.eval()
         with torch.no_grad():
-            outputs = by_name(self.outputs, self.module(*inputs))
+            outputs = by_name(self.outputs, self.when_evaluating(*inputs))
             result = measure(self.task, outputs, targets)
             if "decoded_accuracy" in self.task.metrics:
                 decode: Any = self.module.decode

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from shared import registry
-from shared.interface import Model, Probe, Slots, Stepper
+from shared.interface import WAYS, Model, Probe, Slots, Stepper
 from shared.parity import arrays, recipes
 from shared.parity.evidence import Arrays, CaseEvidence
 from shared.specs import Case, Spec, Task
@@ -36,6 +36,8 @@ class Plan:
     """Real batches for the trainings, and to go on with; without any there are no trainings."""
     steps: int = recipes.STEPS
     recipes: tuple[str, ...] = tuple(recipes.RECIPES)
+    both_ways: Sequence[Arrays] = ()
+    """Real batches that both ways of a backend are trained on in float64, perhaps none."""
 
 
 def plan(
@@ -51,7 +53,10 @@ def plan(
     batches: list[Arrays] = []
     if trainings and task is not None and case == recipes.trained_case(spec):
         batches = recipes.real_batches(case.network, task, recipes.STEPS + recipes.FURTHER)
-    return Plan(case, tuple(dtypes), device, task, batches)
+    both_ways: list[Arrays] = []
+    if task is not None and recipes.is_whole(spec, case):
+        both_ways = recipes.real_batches(case.network, task, recipes.STEPS_BOTH_WAYS)
+    return Plan(case, tuple(dtypes), device, task, batches, both_ways=both_ways)
 
 
 @dataclass
@@ -68,10 +73,14 @@ class Session:
 
     def __post_init__(self) -> None:
         for dtype in self.plan.dtypes:
-            model = registry.load(self.backend).build(
-                self.plan.case.network, seed=None, dtype=dtype, device=self.plan.device
-            )
+            model = self._build(dtype, "idiomatic")
             self.models[dtype], self.probes[dtype] = model, model.probe()
+
+    def _build(self, dtype: str, way: str) -> Model:
+        """The network in a dtype, with weights that are to be loaded."""
+        return registry.load(self.backend).build(
+            self.plan.case.network, seed=None, dtype=dtype, device=self.plan.device, way=way
+        )
 
     def evidence(self) -> CaseEvidence:
         """Compute all of it."""
@@ -97,6 +106,36 @@ class Session:
         found |= passes(self.probes[dtype], self.plan, dtype)
         if self.plan.batches:
             found |= self._train(dtype)
+        if dtype == "float64":
+            for way in WAYS if self.plan.both_ways else ():
+                found |= _under(f"ways/{way}", self._in_way(way, dtype))
+        return found
+
+    def _in_way(self, way: str, dtype: str) -> Arrays:
+        """Outputs of one of the backend's ways, and what each step of its trainers changes."""
+        task = self.plan.task
+        assert task is not None
+        model = self._build(dtype, way)
+        start = arrays.starting_weights(model.table(), "float32", recipes.SEED)
+        model.load_weights(start)
+        batches = [_cast(batch, dtype) for batch in self.plan.both_ways]
+        inputs = {name: batches[0][name] for name in self.plan.case.network.inputs}
+        found = _under("forward", model(inputs))
+        for recipe, settings in recipes.BOTH_WAYS.items():
+            if recipe == "adam" and not self.plan.batches:
+                continue
+            model.load_weights(start)
+            trainer = model.trainer(task, settings, recipes.SEED)
+            for index, batch in enumerate(batches):
+                before = model.weights()
+                loss = trainer.train_step(batch)["loss"]
+                found[f"{recipe}/{index}/loss"] = np.asarray(loss, np.float64)
+                after = model.weights()
+                found |= _under(f"{recipe}/{index}", {n: after[n] - before[n] for n in after})
+            figures = trainer.evaluation_step(batches[0])
+            found |= _under(
+                f"{recipe}/evaluation", {n: np.asarray(f, np.float64) for n, f in figures.items()}
+            )
         return found
 
     def _train(self, dtype: str) -> Arrays:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from shared.interface import WAYS
 from shared.parity import arrays, recipes
 from shared.parity.evidence import CaseEvidence
 from shared.parity.locate import Divergence, locate
@@ -102,6 +103,28 @@ def usual(floors: Mapping[str, Any]) -> Any:
 def is_held(forced: Result | None) -> bool:
     """Whether every step of a training is known to be right by itself."""
     return forced is not None and forced.status in ("passed", "bounded")
+
+
+def ways(evidence: CaseEvidence) -> Result | None:
+    """Both ways of one backend, which must be the same in float64; None where there are none.
+
+    The first step from given weights may differ by rounding; a second one starts from there.
+    """
+    one, other = (evidence.under("float64", f"ways/{way}") for way in WAYS)
+    if not one and not other:
+        return None
+    differences = Differences()
+    for name in {**one, **other}:
+        if name not in one or name not in other:
+            differences.problems.append(f"{name} is in one way alone")
+            continue
+        try:
+            differences.found[name] = arrays.difference(one[name], other[name])
+        except ValueError as error:
+            differences.problems.append(f"{name}: {error}")
+        first = name.startswith("forward/") or name.split("/")[1] == "0"
+        differences.allowed[name] = TOLERANCES["float64"] if first else recipes.TRAINED
+    return differences.result()
 
 
 class Pair:

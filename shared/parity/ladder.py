@@ -13,7 +13,9 @@
     the same loss and gradients, and each framework's own keeps what it should;
 11. optimizers: parameters and optimizer states after each of 50 steps; forced: in float32, what
     each step changes when all start from the same weights;
-12. resume: a training saved in one backend goes on in another, and lands where it would have.
+12. resume: a training saved in one backend goes on in another, and lands where it would have;
+13. ways: each backend's tuned way gives in float64 what its idiomatic way gives: outputs, losses,
+    and what the steps of the trainers change that people train with.
 
 Every backend works in its own process and gives evidence (`shared.parity.evidence`); what is
 compared is compared here, with NumPy alone.
@@ -59,6 +61,7 @@ RUNGS = (
     "forced",
     "optimizers",
     "resume",
+    "ways",
 )
 BATCHES = collect.BATCHES
 AHEAD = 3
@@ -425,6 +428,9 @@ def case_checks(
         if not lost:
             for part, result in judge.dropout(found[a], dtype):
                 yield row("dropout", a, result, part)
+            both = judge.ways(found[a]) if dtype == "float64" else None
+            if both is not None:
+                yield row("ways", a, both)
     for a, b in combinations(backends, 2):
         lost = lost_to(errors, a, b)
         if lost:

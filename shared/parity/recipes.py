@@ -47,6 +47,14 @@ RECIPES: Mapping[str, Settings | None] = {
 }
 
 
+STEPS_BOTH_WAYS = 2
+
+BOTH_WAYS: Mapping[str, Settings] = {
+    "momentum": Settings(optimizer="sgd", learning_rate=2.0**-3, momentum=7 / 8),
+    "adam": Settings(optimizer="adam", learning_rate=2.0**-10),
+}
+"""What both ways of a backend are trained with; Adam only where trainings are compared."""
+
 TRAINED = 1e-10
 """What float64 may differ by after so many steps, relative."""
 

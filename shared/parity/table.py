@@ -21,6 +21,7 @@ MEASURED = (
     "forced",
     "optimizers",
     "resume",
+    "ways",
 )
 _SHOWN = 12
 """How many failures are told one by one: more do not fit a screen, and --json has them."""

@@ -1,0 +1,1 @@
+"""Speed, memory and start-up of the backends, each in both ways and beside its official way."""

@@ -1,0 +1,147 @@
+"""Ratios of a benchmark, which a machine changes less than it does seconds, against recorded ones.
+
+Every ratio says how many times better one thing is than another: more is better. The margin is
+wide, for people to look at what falls below it: a ratio is never a test's verdict.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shared import machine
+from shared.benchmark.measure import REFERENCE
+from shared.benchmark.run import Outcome, Row
+from shared.errors import DataError
+
+RECORDED = Path(__file__).with_name("recorded.json")
+"""What `triptych bench --record` wrote."""
+
+MARGIN = 0.6
+"""The part of a recorded ratio that one must reach."""
+
+IDIOMATIC, TUNED = "idiomatic", "tuned"
+
+
+@dataclass(frozen=True)
+class Checked:
+    """One recorded ratio and today's; None where it was not measured."""
+
+    name: str
+    recorded: float
+    now: float | None
+
+    @property
+    def fell(self) -> bool:
+        """Whether it is below the margin."""
+        return self.now is not None and self.now < MARGIN * self.recorded
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """All recorded ratios."""
+
+    checked: tuple[Checked, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether some were measured and none fell."""
+        measured = [each for each in self.checked if each.now is not None]
+        return bool(measured) and not any(each.fell for each in measured)
+
+
+def ratios(outcome: Outcome) -> dict[str, float]:
+    """Every ratio of a benchmark, by name."""
+    found: dict[str, float | None] = {}
+    rows = {(row.architecture, row.backend, row.way): row for row in outcome.rows}
+    for (architecture, backend, way), row in rows.items():
+        for other in (IDIOMATIC, REFERENCE):
+            base = rows.get((architecture, backend, other))
+            if way == TUNED and base:
+                name = f"{architecture} {backend}, tuned over {other}"
+                found |= {f"{name}: {what}": value for what, value in compared(row, base).items()}
+    if outcome.costs:
+        costs = outcome.costs
+        for backend, loop in costs.loop.items():
+            name = f"{costs.architecture} {backend}: training.fit over a bare loop"
+            found[name] = loop.ratio
+        for backend, trainings in costs.growth.items():
+            name = f"{costs.architecture} {backend}: the speed of the largest training over"
+            first = trainings[0]
+            largest = max(trainings, key=lambda each: each.examples * each.epochs)
+            found[f"{name} the smallest's"] = (
+                first.seconds_per_example / largest.seconds_per_example
+            )
+        if costs.loader:
+            found["batches over torchvision's loader"] = costs.loader.ratio
+        if costs.command:
+            found["triptych list over a bare interpreter"] = costs.command.ratio
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def compared(row: Row, base: Row) -> dict[str, float | None]:
+    """How many times better one row is than another: faster, or smaller."""
+    found: dict[str, float | None] = {"training": row.training.median / base.training.median}
+    for size, figure in row.inference.items():
+        if size in base.inference:
+            found[f"inference of {size}"] = figure.median / base.inference[size].median
+    if row.peak_memory_mib and base.peak_memory_mib:
+        found["memory"] = base.peak_memory_mib / row.peak_memory_mib
+    return found
+
+
+def break_even(row: Row, base: Row, batch_size: int, per_example: int = 1) -> float | None:
+    """After how many training steps a longer beginning is made up for; None if it never is.
+
+    The beginning is the building and the first step.
+    """
+    one, other = (batch_size * per_example / each.training.median for each in (row, base))
+    one_begins, other_begins = (
+        each.build_seconds + each.first_step_seconds for each in (row, base)
+    )
+    later = one_begins - other_begins
+    if later <= 0:
+        return 0.0
+    return later / (other - one) if other > one else None
+
+
+def record(outcome: Outcome, path: Path) -> None:
+    """Write the ratios, with what they were measured on, to hold later ones against."""
+    value = {
+        "machine": machine.describe(),
+        "versions": {row.backend: row.versions for row in outcome.rows},
+        "device": outcome.request.device,
+        "dtype": outcome.request.dtype,
+        "foreign_load": outcome.foreign_load,
+        "ratios": {name: float(f"{ratio:.3g}") for name, ratio in ratios(outcome).items()},
+    }
+    path.write_text(json.dumps(value, indent=2) + "\n", "utf-8")
+
+
+def read(path: Path) -> dict[str, float]:
+    """The ratios that `record` wrote.
+
+    Raises:
+        DataError: the file cannot be read, or is no such file.
+    """
+    try:
+        value: Any = json.loads(path.read_text("utf-8"))["ratios"]
+        return {str(name): float(ratio) for name, ratio in value.items()}
+    except FileNotFoundError as error:
+        raise DataError(
+            f"there are no recorded ratios in {path}; `triptych bench --record {path.name}` writes "
+            "them"
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(
+            f"{path} has no ratios as `triptych bench --record` writes them: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+
+
+def check(now: Mapping[str, float], recorded: Mapping[str, float]) -> Verdict:
+    """Hold ratios against recorded ones."""
+    return Verdict(tuple(Checked(name, old, now.get(name)) for name, old in recorded.items()))

@@ -1,0 +1,331 @@
+"""The benchmark as tables: for the terminal, and for a Markdown file between two marks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from shared import machine, specs
+from shared.benchmark import check
+from shared.benchmark.run import MOST_FOREIGN, Figure, Outcome, Row, unit
+from shared.errors import ConfigurationError
+
+BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+"""The marks in a file between which `write` puts the tables."""
+
+Column = tuple[str, Callable[[Row], str]]
+
+NONE = "-"
+"""Where there is nothing to measure: a reference has no inference, a GPU no known peak."""
+
+
+def show(outcome: Outcome, console: Console) -> None:
+    """Print two tables an architecture, what they come to, and under what circumstances."""
+    for architecture in outcome.request.architectures:
+        rows = outcome.of(architecture)
+        if not rows:
+            continue
+        console.print(_table(_title(outcome, architecture), _speed(outcome, rows), rows))
+        console.print(_table("what it takes", _cost(outcome), rows))
+        for line in comparisons(outcome, architecture):
+            console.print(line, highlight=False, soft_wrap=True)
+    for line in [*cost_lines(outcome), *circumstances(outcome)]:
+        console.print(line, highlight=False, soft_wrap=True)
+    for line in _settings(outcome):
+        console.print(line, style="dim", highlight=False, soft_wrap=True)
+    for name, reason in outcome.skipped.items():
+        console.print(f"{name}: skipped; {reason}", style="yellow", highlight=False, soft_wrap=True)
+    for line in warnings(outcome):
+        console.print(line, style="yellow", highlight=False, soft_wrap=True)
+    for name, reason in outcome.errors.items():
+        console.print(f"{name}: {reason}", style="red", highlight=False, soft_wrap=True)
+    for row in outcome.wrong:
+        console.print(
+            f"{row.architecture} {row.title}: the first outputs differ from "
+            f"{row.held_against}'s by {row.difference:.1e}, which rounding does not explain",
+            style="red",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def show_check(verdict: check.Verdict, console: Console) -> None:
+    """Print the recorded ratios beside today's."""
+    table = Table(
+        title=f"ratios, of which each may fall to {check.MARGIN:g} of the recorded one",
+        title_justify="left",
+    )
+    table.add_column("ratio", overflow="fold")
+    for title in ("recorded", "now", ""):
+        table.add_column(title, justify="right")
+    for each in verdict.checked:
+        now = NONE if each.now is None else f"{each.now:.2f}"
+        said = "not measured" if each.now is None else "fell" if each.fell else "holds"
+        style = "red" if each.fell else None
+        table.add_row(each.name, f"{each.recorded:.2f}", now, said, style=style)
+    console.print(table)
+    if not any(each.now is not None for each in verdict.checked):
+        console.print("none of the recorded ratios was measured", style="red")
+
+
+def _title(outcome: Outcome, architecture: str) -> str:
+    request = outcome.request
+    return (
+        f"{architecture}: {request.dtype} on {request.device}, training in batches of "
+        f"{request.batch_sizes[0]}, rounds {request.rounds} of {request.seconds:g} s"
+    )
+
+
+def _speed(outcome: Outcome, rows: Sequence[Row]) -> list[Column]:
+    """The columns of what goes on: rates with their spread, and how near the machine's own."""
+    kind = rows[0].unit
+    columns: list[Column] = [
+        ("", lambda row: row.title),
+        (f"training, {kind}/s", lambda row: _figure(row.training)),
+        ("of peak", lambda row: _share(row, "training")),
+    ]
+    for size in outcome.request.batch_sizes:
+        columns += _inference(size, kind)
+    single = kind.removesuffix("s") if kind != "pixels" else "image"
+    return [*columns, (f"one {single}, p50 / p99", _latency)]
+
+
+def _inference(size: int, kind: str) -> list[Column]:
+    return [
+        (f"inference of {size}, {kind}/s", lambda row: _figure(row.inference.get(size))),
+        ("of peak", lambda row: _share(row, f"inference {size}")),
+    ]
+
+
+def _cost(outcome: Outcome) -> list[Column]:
+    """The columns of what has to be paid before, and beside."""
+
+    def disk(row: Row) -> str:
+        size = outcome.environment_bytes.get(row.backend)
+        return f"{size / 1e9:.2f} GB" if size else "not known"
+
+    epochs = f"{outcome.request.epochs} epoch{'s' if outcome.request.epochs > 1 else ''} in all"
+    return [
+        ("", lambda row: row.title),
+        ("start-up (process, import)", lambda row: _seconds(row.startup_seconds)),
+        ("import", lambda row: _seconds(row.import_seconds)),
+        ("build", lambda row: _seconds(row.build_seconds)),
+        ("first step (compile)", lambda row: _seconds(row.first_step_seconds)),
+        (epochs, lambda row: _seconds(row.total_seconds)),
+        ("peak memory", _memory),
+        ("environment", disk),
+    ]
+
+
+def _table(title: str, columns: Sequence[Column], rows: Sequence[Row]) -> Table:
+    table = Table(title=title, title_justify="left")
+    for index, (name, _) in enumerate(columns):
+        table.add_column(name, justify="right" if index else "left", no_wrap=index == 0)
+    for row in rows:
+        table.add_row(*(cell(row) for _, cell in columns))
+    return table
+
+
+def _figure(figure: Figure | None) -> str:
+    if figure is None:
+        return NONE
+    spread = "" if figure.spread is None else f" ±{figure.spread:.0f} %"
+    return f"{figure.median:,.0f}{spread}"
+
+
+def _share(row: Row, what: str) -> str:
+    share = row.share.get(what)
+    return NONE if share is None else f"{share:.0f} %"
+
+
+def _latency(row: Row) -> str:
+    if row.latency is None:
+        return NONE
+    return f"{1e3 * row.latency.p50:.2f} / {1e3 * row.latency.p99:.2f} ms"
+
+
+def _seconds(seconds: float | None) -> str:
+    return "not known" if seconds is None else f"{seconds:.2f} s"
+
+
+def _memory(row: Row) -> str:
+    return "not known" if row.peak_memory_mib is None else f"{row.peak_memory_mib:,.0f} MiB"
+
+
+def comparisons(outcome: Outcome, architecture: str) -> list[str]:
+    """How much better the tuned way is than the others, at what price, a line for each.
+
+    And how far all outputs are from the first candidate's: speed is nothing if they are wrong.
+    """
+    rows = {(row.backend, row.way): row for row in outcome.of(architecture)}
+    lines = []
+    for (backend, way), row in rows.items():
+        for other in (check.IDIOMATIC, check.REFERENCE):
+            base = rows.get((backend, other))
+            if way != check.TUNED or base is None:
+                continue
+            better = ", ".join(
+                f"{what} {value:.2f} x"
+                for what, value in check.compared(row, base).items()
+                if value is not None and what != "memory"
+            )
+            line = f"{backend}, tuned over {other}: {better}"
+            if row.peak_memory_mib and base.peak_memory_mib:
+                line += f"; memory {row.peak_memory_mib - base.peak_memory_mib:+,.0f} MiB"
+            steps = check.break_even(
+                row, base, outcome.request.batch_sizes[0], unit(specs.find(architecture))[1]
+            )
+            if steps:
+                line += f"; its longer beginning is made up for after {steps:,.0f} steps"
+            lines.append(line)
+    held = [row for row in rows.values() if row.difference is not None]
+    if held:
+        told = ", ".join(f"{row.title} {row.difference:.1e}" for row in held)
+        lines.append(f"first outputs, difference from {held[0].held_against}'s: {told}")
+    return lines
+
+
+def cost_lines(outcome: Outcome) -> list[str]:
+    """What the project adds to its frameworks, a line each."""
+    costs = outcome.costs
+    if costs is None:
+        return []
+    lines = []
+    for backend, loop in costs.loop.items():
+        lines.append(
+            f"{costs.architecture} {backend}: an epoch of training.fit takes {loop.ours:.2f} s, "
+            f"as many native steps in a bare loop {loop.bare:.2f} s ({100 / loop.ratio - 100:+.0f}"
+            " %)"
+        )
+    if costs.loader:
+        lines.append(
+            f"loading: an epoch of our batches takes {1e3 * costs.loader.ours:.2f} ms, "
+            f"of torchvision's {1e3 * costs.loader.bare:.0f} ms ({costs.loader.ratio:,.0f} x)"
+        )
+    if costs.command:
+        lines.append(
+            f"triptych list takes {costs.command.ours:.2f} s, a bare interpreter "
+            f"{costs.command.bare:.2f} s"
+        )
+    for backend, trainings in costs.growth.items():
+        told = ", ".join(
+            f"{each.examples:,} x {each.epochs}: {each.seconds:.2f} s"
+            + (f" and {each.peak_memory_mib:,.0f} MiB" if each.peak_memory_mib else "")
+            for each in trainings
+        )
+        lines.append(f"{costs.architecture} {backend}, examples x epochs: {told}")
+    return lines
+
+
+def circumstances(outcome: Outcome) -> list[str]:
+    """On what it was measured, and how quiet that was."""
+    about = machine.describe()
+    lines = [f"{about['processor']}, {about['cpus']} CPUs, {about['system']}"]
+    if outcome.peak:
+        lines.append(
+            f"peak: NumPy's products of {outcome.request.dtype} matrices, at most "
+            f"{max(outcome.peak.rounds) / 1e9:,.0f} GFLOP/s, in the middle of the rounds "
+            f"{outcome.peak.median / 1e9:,.0f}"
+        )
+    if outcome.foreign_load is None:
+        lines.append("foreign load: not known on this system")
+    else:
+        lines.append(f"foreign load: {outcome.foreign_load:.1f} % of the machine's CPU time")
+    for backend in outcome.environment_bytes:
+        versions = next((row.versions for row in outcome.rows if row.backend == backend), {})
+        if versions:
+            text = ", ".join(f"{name} {version}" for name, version in versions.items())
+            lines.append(f"{backend}: {text}")
+    return lines
+
+
+def _settings(outcome: Outcome) -> list[str]:
+    """The settings that were in force, once for all rows that had the same."""
+    told: dict[str, list[str]] = {}
+    for row in outcome.rows:
+        text = ", ".join(
+            f"{name}: {value}"
+            for name, value in row.resolved.items()
+            if not name.startswith("MALLOC_")  # which "allocator" says already
+        )
+        told.setdefault(text, []).append(row.title)
+    return [f"{', '.join(dict.fromkeys(titles))}: {text}" for text, titles in told.items()]
+
+
+def warnings(outcome: Outcome) -> list[str]:
+    """What makes the figures doubtful."""
+    lines = []
+    if outcome.disturbed:
+        lines.append(
+            f"WARNING: other processes took {outcome.foreign_load:.0f} % of the machine's CPU time "
+            f"while this ran, where {MOST_FOREIGN:.0f} % is much: measure again on a quiet machine"
+        )
+    for row in outcome.rows:
+        unsteady = [what for what, warm in row.warm_up.items() if not warm.stable]
+        if unsteady:
+            lines.append(
+                f"{row.architecture} {row.title}: {', '.join(unsteady)} did not become steady in "
+                f"{max(row.warm_up[what].seconds for what in unsteady):.0f} s of warming up"
+            )
+    return lines
+
+
+def markdown(outcome: Outcome) -> str:
+    """The tables for a README: measured, every number."""
+    blocks = []
+    for architecture in outcome.request.architectures:
+        rows = outcome.of(architecture)
+        if not rows:
+            continue
+        speed, cost = _speed(outcome, rows), _cost(outcome)
+        # No more columns than a page has room for.
+        columns = [*speed[:3], *speed[-3:-2], speed[-1], *cost[1:2], *cost[4:7]]
+        blocks.append(f"`{architecture}`, training in batches of {outcome.request.batch_sizes[0]}:")
+        blocks.append(_markdown_table(columns, rows))
+        blocks.append(_bullets(comparisons(outcome, architecture)))
+    blocks += ["Under these circumstances:", _bullets(circumstances(outcome))]
+    if outcome.costs:
+        blocks += ["What the project adds:", _bullets(cost_lines(outcome))]
+    return "\n\n".join(filter(None, [*blocks, *warnings(outcome)]))
+
+
+def _bullets(lines: Sequence[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _markdown_table(columns: Sequence[Column], rows: Sequence[Row]) -> str:
+    lines = [[name for name, _ in columns], ["---", *["---:"] * (len(columns) - 1)]]
+    lines += [[cell(row) for _, cell in columns] for row in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def check_marks(path: Path) -> None:
+    """Find out whether `write` can write there.
+
+    Raises:
+        ConfigurationError: there is no such file, or it has not the two marks, each once.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{path} cannot be read: {error}") from error
+    right = text.count(BEGIN) == text.count(END) == 1 and text.index(BEGIN) < text.index(END)
+    if not right:
+        raise ConfigurationError(
+            f"{path} must have the lines {BEGIN} and {END}, once each, to put the figures between"
+        )
+
+
+def write(outcome: Outcome, path: Path) -> None:
+    """Put the tables between the marks of a file, in place of what is there.
+
+    Raises:
+        ConfigurationError: as `check_marks` does.
+    """
+    check_marks(path)
+    before, _, rest = path.read_text("utf-8").partition(BEGIN)
+    after = rest.partition(END)[2]
+    path.write_text(f"{before}{BEGIN}\n{markdown(outcome)}\n{END}{after}", "utf-8")
