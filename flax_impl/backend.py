@@ -85,10 +85,12 @@ class FlaxModel:
         self, function: Callable[..., Any], purpose: str = "inference"
     ) -> Callable[..., Any]:
         """The function compiled, in the model's way."""
-        # float32 is compiled as people run it; float64 is asked for what a network means.
-        options = compiling.quickly(self.variables) if self.dtype == "float64" else None
         # XLA's primitives are slow on a CPU alone.
         slow = self.way == "tuned" and self.device == "cpu"
+        # float32 is compiled as people run it; float64 is asked for what a network means. There
+        # XLA's loops for convolutions need optimising; tuned, most of them are matrix products.
+        loops = None if slow else self.variables
+        options = compiling.quickly(loops) if self.dtype == "float64" else None
         return jax.jit(tuned(function, purpose) if slow else function, compiler_options=options)
 
     def table(self) -> list[TensorInfo]:

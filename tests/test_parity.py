@@ -60,6 +60,8 @@ def expected(spec: specs.Spec, case: specs.Case, dtype: str) -> dict[str, list[s
         found |= {"optimizers": pairs * len(recipes.RECIPES), "resume": ways}
         if dtype == "float32":
             found["forced"] = pairs
+    if dtype == "float64" and spec.task is not None and recipes.is_whole(spec, case):
+        found["ways"] = INSTALLED
     return {rung: sorted(names) for rung, names in found.items()}
 
 

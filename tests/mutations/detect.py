@@ -35,7 +35,7 @@ STEPS = 3
 ENVIRONMENT = {"torch": {}, "flax": QUICKLY, "keras": {"KERAS_BACKEND": "tensorflow"}}
 EXACT, MEASURED, SINGLE = "float64", "float32", "float32 alone"
 VIEWS = (EXACT, MEASURED, SINGLE)
-CLIMBED = tuple(rung for rung in RUNGS if rung not in ("mirror", "resume"))
+CLIMBED = tuple(rung for rung in RUNGS if rung not in ("mirror", "resume", "ways"))
 
 Given = tuple[CaseEvidence, dict[str, str]]
 """A backend's evidence, and by dtype what was wrong with weights that were sent to it."""
@@ -146,7 +146,7 @@ class _Bench:
         """A case's plan with a few steps of these trainings alone."""
         plan = collect.plan(self.spec, self.case, (EXACT, MEASURED))
         batches = plan.batches[:STEPS] if trainings else ()
-        return replace(plan, batches=batches, steps=STEPS, recipes=tuple(trainings))
+        return replace(plan, batches=batches, steps=STEPS, recipes=tuple(trainings), both_ways=())
 
     def findings(self) -> Iterator[Finding]:
         """What is found of each mutation."""

@@ -1,0 +1,201 @@
+"""The tuned ways by themselves: what they rewrite, and that it gives the same numbers.
+
+That whole networks are the same in both ways is the ladder's rung `ways`.
+"""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from shared.errors import ConfigurationError
+from shared.registry import load
+from shared.specs import SPECS
+from tests.conftest import Lend, close, sentence
+
+# Height, width, channels, filters, kernel, stride, padding, zeros between the pixels.
+CONVOLUTIONS = [
+    (7, 10, 32, 64, 3, 1, 1, 1),
+    (8, 8, 64, 64, 3, 1, 1, 1),
+    (9, 6, 64, 64, 3, 1, 0, 1),
+    (12, 9, 128, 128, 3, 1, 1, 1),
+    (14, 14, 64, 64, 3, 1, 2, 1),
+    (8, 9, 64, 33, 1, 1, 0, 1),
+    (8, 9, 64, 32, 1, 2, 0, 1),
+    (7, 10, 64, 64, 3, 2, 1, 1),
+    (9, 6, 64, 64, 5, 1, 2, 1),
+    (5, 6, 64, 32, 2, 1, 1, 2),
+    (5, 6, 64, 32, 3, 1, 2, 2),
+    (4, 4, 64, 32, 2, 1, 1, 3),
+    (7, 7, 1, 4, 3, 1, 1, 1),
+]
+POOLS: list[tuple[int, int, int, int, Any]] = [
+    (8, 8, 2, 2, "VALID"),
+    (9, 7, 2, 2, "VALID"),
+    (7, 9, 3, 1, "SAME"),
+    (9, 8, 3, 2, "SAME"),
+    (8, 9, 3, 2, ((0, 0), (1, 0), (0, 1), (0, 0))),
+    (9, 9, 2, 3, "VALID"),
+]
+
+
+def convolved(shape: tuple[int, ...], batch: int) -> dict[str, Any]:  # in a worker
+    """A convolution and its gradients, stock and tuned, and which primitives each has."""
+    import jax
+    from jax import lax
+
+    from flax_impl.tuning import tuned
+
+    height, width, channels, filters, size, stride, pad, spread = shape
+    random = np.random.default_rng(0)
+    with jax.enable_x64(True):
+        x = random.normal(size=(batch, height, width, channels))
+        kernel = random.normal(size=(size, size, channels, filters))
+
+        def convolve(x: Any, kernel: Any) -> Any:
+            return lax.conv_general_dilated(
+                x,
+                kernel,
+                (stride, stride),
+                ((pad, pad), (pad, pad)),
+                lhs_dilation=(spread, spread),
+                dimension_numbers=("NHWC", "HWIO", "NHWC"),
+            )
+
+        g = random.normal(size=jax.eval_shape(convolve, x, kernel).shape)
+
+        def whole(x: Any, kernel: Any, g: Any) -> Any:
+            made, back = jax.vjp(convolve, x, kernel)
+            return (made, *back(g))
+
+        return {
+            "stock": [np.asarray(a) for a in jax.jit(whole)(x, kernel, g)],
+            "tuned": [np.asarray(a) for a in jax.jit(tuned(whole))(x, kernel, g)],
+            "left": str(jax.make_jaxpr(tuned(whole))(x, kernel, g)).count("conv_general_dilated"),
+        }
+
+
+@pytest.mark.parametrize("batch", [1, 4, 7])
+@pytest.mark.parametrize("shape", CONVOLUTIONS, ids=str)
+def test_a_tuned_convolution_gives_the_same(lend: Lend, shape: tuple[int, ...], batch: int) -> None:
+    found = lend("flax").call(convolved, shape, batch)
+    assert len(found["tuned"]) == 3
+    for stock, tuned in zip(found["stock"], found["tuned"], strict=True):
+        assert close(tuned, stock, 1e-13)
+
+
+def test_large_convolutions_are_rewritten_and_small_ones_are_not(lend: Lend) -> None:
+    worker = lend("flax")
+    assert worker.call(convolved, (8, 8, 64, 64, 3, 1, 1, 1), 4)["left"] == 0
+    assert worker.call(convolved, (7, 7, 1, 4, 3, 1, 1, 1), 4)["left"] == 3
+
+
+def pooled(shape: tuple[Any, ...]) -> dict[str, Any]:  # in a worker
+    """Max-pooling of pixels of which many are the same, and its gradient, stock and tuned."""
+    import jax
+    from jax import lax
+
+    from flax_impl.tuning import tuned
+
+    height, width, size, stride, padding = shape
+    random = np.random.default_rng(0)
+    with jax.enable_x64(True):
+        x = np.round(random.normal(size=(3, height, width, 5)))
+
+        def pool(x: Any) -> Any:
+            window, strides = (1, size, size, 1), (1, stride, stride, 1)
+            return lax.reduce_window(x, -np.inf, lax.max, window, strides, padding)
+
+        g = random.normal(size=jax.eval_shape(pool, x).shape)
+
+        def whole(x: Any, g: Any) -> Any:
+            return jax.vjp(pool, x)[1](g)[0]
+
+        return {
+            "stock": np.asarray(jax.jit(whole)(x, g)),
+            "tuned": np.asarray(jax.jit(tuned(whole))(x, g)),
+            "left": str(jax.make_jaxpr(tuned(whole))(x, g)).count("select_and_scatter"),
+        }
+
+
+@pytest.mark.parametrize("shape", POOLS, ids=str)
+def test_the_gradient_of_pooling_goes_to_the_first_of_equal_pixels(
+    lend: Lend, shape: tuple[Any, ...]
+) -> None:
+    found = lend("flax").call(pooled, shape)
+    assert found["left"] == 0
+    assert np.any(found["stock"])
+    assert close(found["tuned"], found["stock"], 1e-15)
+
+
+def nested() -> tuple[np.ndarray, np.ndarray, int]:  # in a worker
+    """A function of a user's: a loop, a condition, a compiled part, a derivative of its own."""
+    import jax
+    import jax.numpy as jnp
+    from jax import lax, nn
+
+    from flax_impl.tuning import tuned
+
+    random = np.random.default_rng(0)
+    kernel = random.normal(size=(3, 3, 64, 64)).astype(np.float32) / 24
+    x = random.normal(size=(2, 8, 8, 64)).astype(np.float32)
+
+    @jax.jit
+    def convolve(x: Any) -> Any:
+        numbers = ("NHWC", "HWIO", "NHWC")
+        return lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=numbers)
+
+    def own(x: Any, *, scale: Any) -> dict[str, Any]:
+        x, _ = lax.scan(lambda x, _: (nn.relu(convolve(x)), None), x, None, length=2)
+        x = lax.cond(x.sum() > 0, convolve, lambda x: -convolve(x), x)
+        return {"sum": scale * jnp.square(x).mean(), "x": x}
+
+    def gradient(x: Any) -> Any:
+        return jax.grad(lambda x: own(x, scale=2.0)["sum"])(x)
+
+    left = str(jax.make_jaxpr(tuned(gradient))(x)).count("conv_general_dilated")
+    return np.asarray(gradient(x)), np.asarray(jax.jit(tuned(gradient))(x)), left
+
+
+def test_any_function_can_be_tuned(lend: Lend) -> None:
+    stock, tuned, left = lend("flax").call(nested)
+    assert left == 0
+    assert close(tuned, stock, 1e-5)
+
+
+def recorded(name: str, train: bool) -> tuple[list[str], bool, bool]:  # in a worker
+    """What a tuned module calls in order, and whether its parameters and mode are the module's."""
+    from torch_impl.tuning import tuned
+
+    model: Any = load("torch").build(SPECS[name].network, way="idiomatic")
+    module = model.native.train(train)
+    made: Any = tuned(module)
+    calls = [str(node) for node in made.graph.nodes] if hasattr(made, "graph") else []
+    same = {id(p) for p in made.parameters()} == {id(p) for p in module.parameters()}
+    return calls, same, module.training is train
+
+
+def test_torch_pools_before_relu(lend: Lend) -> None:
+    calls, same, mode = lend("torch").call(recorded, "mnist_classifier", True)
+    assert calls[1:7] == [f"features_{index}" for index in (0, 2, 1, 3, 5, 4)]
+    assert same
+    assert mode
+
+
+@pytest.mark.parametrize("name", ["seq2seq", "row_gru", "early_exit_net"])
+def test_torch_leaves_what_cannot_be_recorded(lend: Lend, name: str) -> None:
+    calls, same, mode = lend("torch").call(recorded, name, False)
+    assert not calls
+    assert same
+    assert mode
+
+
+def build(backend: str, way: str) -> str:  # in a worker
+    return load(backend).build(SPECS["basic_net"].network, way=way).way
+
+
+def test_tuned_is_the_default_and_another_way_is_refused(lend: Lend, flavour: str) -> None:
+    worker = lend(flavour)
+    assert worker.call(build, worker.backend, "idiomatic") == "idiomatic"
+    said = sentence(worker, ConfigurationError, build, worker.backend, "fast")
+    assert said == "way must be idiomatic or tuned, not 'fast'"
