@@ -137,7 +137,7 @@ def nested() -> tuple[np.ndarray, np.ndarray, int]:  # in a worker
     from flax_impl.tuning import tuned
 
     random = np.random.default_rng(0)
-    kernel = random.normal(size=(3, 3, 64, 64)).astype(np.float32) / 24
+    kernel = jnp.asarray(random.normal(size=(3, 3, 64, 64)).astype(np.float32) / 24)
     x = random.normal(size=(2, 8, 8, 64)).astype(np.float32)
 
     @jax.jit
