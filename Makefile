@@ -18,7 +18,7 @@ test: $(DEV)
 	$(BIN)/python -m pytest
 
 bench: $(ALL)
-	$(BIN)/triptych bench $(MEASURED) --costs --readme README.md
+	$(BIN)/triptych bench $(MEASURED) --costs --accuracy --readme README.md
 
 lint: $(DEV)
 	$(BIN)/ruff check .

@@ -16,6 +16,7 @@ from jax import Array
 
 from flax_impl import compiling, training, weights
 from flax_impl.inference import InferenceModel
+from flax_impl.precision import Mixed
 from flax_impl.probe import FlaxProbe, in_mode
 from flax_impl.tuning import tuned
 from shared.errors import DeviceMissingError
@@ -29,7 +30,9 @@ from shared.interface import (
     check_build,
     check_decodes,
     check_inputs,
+    check_proved,
     construct,
+    kept,
     seen_outputs,
 )
 from shared.interface import Trainer as SharedTrainer
@@ -68,15 +71,18 @@ class FlaxModel:
         self.device = device
         self.way = way
         self.slots, self.names, self.dropouts = layout
-        still, mode = in_mode(native, train=False)
+        # What computes: with the same variables, in the model's dtype.
+        self.computed = Mixed(native) if dtype == "bfloat16" else native
+        computed = self.computed
+        still, mode = in_mode(computed, train=False)
         self._apply = self.compiled(partial(still.apply, **mode))
         self._predict = self.compiled(
-            lambda variables, inputs: InferenceModel(native).apply(
+            lambda variables, inputs: InferenceModel(computed).apply(
                 _inside(variables), inputs, return_confidence=True, method="predict"
             )
         )
         self._decode = self.compiled(
-            lambda variables, inputs: InferenceModel(native).apply(
+            lambda variables, inputs: InferenceModel(computed).apply(
                 _inside(variables), *inputs, method="decode"
             )
         )
@@ -118,7 +124,7 @@ class FlaxModel:
         """The task's targets as arrays on the model's device."""
         targets = {o.target: batch[o.target] for o in task.objectives}
         return {
-            name: jnp.asarray(array, dtype=self.dtype if array.dtype.kind == "f" else None)
+            name: jnp.asarray(array, dtype=kept(self.dtype) if array.dtype.kind == "f" else None)
             for name, array in targets.items()
         }
 
@@ -144,6 +150,7 @@ class FlaxModel:
 
     def probe(self) -> Probe:
         """What watches this model."""
+        check_proved(self.dtype)
         return FlaxProbe(self)
 
     def trainer(self, task: Task, settings: Settings, seed: int) -> SharedTrainer:
@@ -164,7 +171,7 @@ class FlaxTrainer:
         self.task = task
         with model.computing():
             self.native = training.Trainer(
-                model.native,
+                model.computed,
                 model.variables,
                 list(model.network.outputs),
                 task,
@@ -203,10 +210,11 @@ class FlaxBackend:
     def resolved(self) -> dict[str, str]:
         """Compilation and precision as they are in this process; threads are one a CPU."""
         settings = jax.config.values
+        kept = settings["jax_enable_compilation_cache"] and settings["jax_compilation_cache_dir"]
         return {
             "platform": jax.default_backend(),
             "jit": "off" if settings["jax_disable_jit"] else "on",
-            "compilation cache": "on" if settings["jax_compilation_cache_dir"] else "off",
+            "compilation cache": "on" if kept else "off",
             "float32 products": settings["jax_default_matmul_precision"] or "default",
         }
 
@@ -249,12 +257,12 @@ class FlaxBackend:
             key = jax.random.key(seed or 0)
             if seed is None:  # to draw weights is compiled longer than a network runs
                 shapes = jax.eval_shape(module.init, key, *example)
-                variables = jax.tree.map(lambda x: jnp.asarray(np.zeros(x.shape, dtype)), shapes)
+                variables = jax.tree.map(lambda x: jnp.asarray(np.zeros(x.shape)), shapes)
             else:
                 init = jax.jit(module.init, compiler_options=compiling.quickly())
                 variables = init(key, *example)
             # Flax computes in the dtype that variables and inputs have: no layer needs to say it.
-            variables = jax.tree.map(lambda array: array.astype(dtype), variables)
+            variables = jax.tree.map(lambda array: array.astype(kept(dtype)), variables)
         return FlaxModel(network, module, variables, layout, dtype, device, way)
 
     def wrap(
@@ -262,6 +270,7 @@ class FlaxBackend:
     ) -> Model:
         """Somebody's own module with a copy of its variables."""
         check_build(dtype, device)
+        check_proved(dtype)
         module, variables = native
         still, mode = in_mode(module, train=False)
         with _computing(dtype, device):

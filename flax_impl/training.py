@@ -20,11 +20,20 @@ from shared.specs import Settings, Task
 Variables = Mapping[str, Any]
 
 
+def make_schedule(settings: Settings) -> Any:
+    """The learning rate by the step, up in a line and down along half a cosine, or one number."""
+    rate, warmup, decay = settings.learning_rate, settings.warmup_steps, settings.decay_steps
+    later = optax.cosine_decay_schedule(rate, decay) if decay else optax.constant_schedule(rate)
+    if warmup:
+        first = rate / (warmup + 1)
+        # optax's own linear schedule divides in float32, even where float64 is asked for.
+        return optax.join_schedules([lambda step: first * (step + 1), later], [warmup])
+    return later if decay else rate
+
+
 def make_optimizer(settings: Settings) -> optax.GradientTransformation:
     """The optimizer that the settings name; it knows no parameters yet."""
-    rate: Any = settings.learning_rate
-    if settings.decay_steps:
-        rate = optax.cosine_decay_schedule(rate, settings.decay_steps)
+    rate = make_schedule(settings)
     if settings.optimizer == "sgd":
         optimizer = optax.sgd(rate, settings.momentum or None, settings.nesterov)
     elif settings.optimizer == "adamw":

@@ -8,6 +8,9 @@ few primitives are computed by other means, which give the same numbers but for 
 - convolutions 1x1, and other gradients by kernels, as matrix products over a few images at a time;
 - the gradient of max-pooling by comparing slices.
 
+bfloat16 is added up in float32, and rounded once: XLA on a CPU has no products of bfloat16 that are
+faster.
+
 Since the jaxpr of a gradient is one like any other, `tuned` is put around the outermost function,
 a whole train step. What it gives can be differentiated and compiled again.
 """
@@ -116,6 +119,7 @@ def _convolution(
     dimension_numbers: Any,
     feature_group_count: int,
     batch_group_count: int,
+    preferred_element_type: Any,
     fewest: int,
     **_: Any,
 ) -> Array | None:
@@ -123,8 +127,9 @@ def _convolution(
     groups = feature_group_count * batch_group_count
     if groups != 1 or lhs.ndim != 4 or not jnp.issubdtype(lhs.dtype, jnp.floating):
         return None
-    image = _transposed(lhs, dimension_numbers.lhs_spec, (0, 2, 3, 1))  # (B, H, W, C)
-    kernel = _transposed(rhs, dimension_numbers.rhs_spec, (2, 3, 1, 0))  # (H, W, C, O)
+    wide = jnp.promote_types(lhs.dtype, jnp.float32)  # what bfloat16 is added up in
+    image = _transposed(lhs.astype(wide), dimension_numbers.lhs_spec, (0, 2, 3, 1))  # (B, H, W, C)
+    kernel = _transposed(rhs.astype(wide), dimension_numbers.rhs_spec, (2, 3, 1, 0))  # (H, W, C, O)
     made = _convolve(
         image,
         kernel,
@@ -140,7 +145,7 @@ def _convolution(
     order = [0, 0, 0, 0]
     for place, axis in zip((batch, *space, features), range(4), strict=True):
         order[place] = axis
-    return made.transpose(order)
+    return made.transpose(order).astype(preferred_element_type or lhs.dtype)
 
 
 def _transposed(array: Array, spec: Sequence[int], order: Sequence[int]) -> Array:

@@ -17,6 +17,7 @@ from keras import ops
 
 from keras_impl import training, weights
 from keras_impl.inference import InferenceModel
+from keras_impl.precision import Mixed
 from keras_impl.probe import KerasProbe
 from shared.errors import ConfigurationError, DeviceMissingError
 from shared.interface import (
@@ -29,7 +30,9 @@ from shared.interface import (
     check_build,
     check_decodes,
     check_inputs,
+    check_proved,
     construct,
+    kept,
     seen_outputs,
 )
 from shared.interface import Trainer as SharedTrainer
@@ -38,12 +41,15 @@ from shared.specs import Network, Settings, Task
 
 @contextmanager
 def _computing(dtype: str, device: str) -> Iterator[None]:
-    """Keras has one global dtype, which layers take when they are made and losses when they run."""
+    """Keras has one global dtype, which layers take when they are made and losses when they run.
+
+    Where the two are not one, layers have the policy of mixed precision.
+    """
     floatx, policy = keras.config.floatx(), keras.config.dtype_policy()
     # Without an index: torch takes "cpu" and "cpu:0" for two places, and would copy variables.
     with keras.device("gpu" if device == "cuda" else "cpu"):
-        keras.config.set_floatx(dtype)
-        keras.config.set_dtype_policy(dtype)
+        keras.config.set_floatx(kept(dtype))
+        keras.config.set_dtype_policy("mixed_bfloat16" if dtype == "bfloat16" else dtype)
         try:
             yield
         finally:
@@ -104,6 +110,8 @@ class KerasModel:
     ) -> None:
         self.network = network
         self.native = native
+        # What computes: the same variables, and outputs of their dtype.
+        self.computed = Mixed(native) if dtype == "bfloat16" else native
         self.dtype = dtype
         self.device = device
         self.way = way
@@ -114,7 +122,7 @@ class KerasModel:
         """The model in evaluation mode, in its way."""
 
         def still(inputs: Any) -> Any:
-            return self.native(inputs, training=False)
+            return self.computed(inputs, training=False)
 
         if self.way == "idiomatic" or keras.backend.backend() != "tensorflow":
             return still
@@ -151,7 +159,7 @@ class KerasModel:
         targets = {o.target: batch[o.target] for o in task.objectives}
         return {
             name: ops.convert_to_tensor(
-                array, dtype=self.dtype if array.dtype.kind == "f" else None
+                array, dtype=kept(self.dtype) if array.dtype.kind == "f" else None
             )
             for name, array in targets.items()
         }
@@ -166,7 +174,7 @@ class KerasModel:
     def predict(self, inputs: Arrays) -> tuple[np.ndarray, np.ndarray]:
         """Classes and their probabilities."""
         with self.computing():
-            wrapper = InferenceModel(self.native)
+            wrapper = self._frozen()
             classes, confidence = wrapper.predict(self.inputs(inputs), return_confidence=True)
             return (
                 ops.convert_to_numpy(classes).astype(np.int32),
@@ -178,15 +186,20 @@ class KerasModel:
         network = check_decodes(self.network, self.native)
         checked = check_inputs(network, inputs, self.dtype)
         with self.computing():
-            wrapper = InferenceModel(self.native)
+            wrapper = self._frozen()
             tokens, attention = wrapper.decode(*map(ops.convert_to_tensor, checked))
             return (
                 ops.convert_to_numpy(tokens).astype(np.int32),
                 np.array(ops.convert_to_numpy(attention)),
             )
 
+    def _frozen(self) -> InferenceModel:
+        """A wrapper that predicts, itself in the dtype of outputs."""
+        return InferenceModel(self.computed, dtype=kept(self.dtype))
+
     def probe(self) -> Probe:
         """What watches this model."""
+        check_proved(self.dtype)
         return KerasProbe(self)
 
     def trainer(self, task: Task, settings: Settings, seed: int) -> SharedTrainer:
@@ -301,7 +314,7 @@ class KerasTrainer:
             kind = TunedTrainer
         with model.computing():
             _seed_dropout(model.native, seed)
-            self.native = kind(model.native, list(model.network.outputs), task, settings)
+            self.native = kind(model.computed, list(model.network.outputs), task, settings)
 
     def train_step(self, batch: Arrays) -> Mapping[str, Any]:
         """One optimizer step."""
@@ -399,7 +412,7 @@ class KerasBackend:
     ) -> Model:
         """A network with Keras's own initial weights."""
         check_build(dtype, device, way)
-        _check_exact(dtype)
+        _check_exact(kept(dtype))
         if device not in self.devices():
             raise DeviceMissingError(
                 f"keras on {keras.backend.backend()} finds no CUDA device on this machine; use the "
@@ -409,7 +422,9 @@ class KerasBackend:
             native = construct("keras_impl", network)
             # Keras makes a layer's variables when it first sees an input.
             zeros = tuple(
-                ops.zeros((1, *tensor.shape), dtype if tensor.dtype == "float" else tensor.dtype)
+                ops.zeros(
+                    (1, *tensor.shape), kept(dtype) if tensor.dtype == "float" else tensor.dtype
+                )
                 for tensor in network.inputs.values()
             )
             native(zeros[0] if len(zeros) == 1 else zeros)
@@ -420,6 +435,7 @@ class KerasBackend:
     ) -> Model:
         """Somebody's own model, with values of its own."""
         check_build(dtype, device)
+        check_proved(dtype)
         if not native.built:
             raise ConfigurationError(
                 "a Keras model has no weights until it has seen an input: call it once before"

@@ -71,24 +71,42 @@ class AdamW(PaperEpsilon, keras.optimizers.AdamW):
     """Adam with decoupled weight decay."""
 
 
+def exact(value: float) -> Any:
+    """A hyperparameter with all its digits where Keras computes in float64.
+
+    Python's floats become float32 on TensorFlow, whatever they meet; NumPy's keep their digits.
+    """
+    return np.float64(value) if keras.config.floatx() == "float64" else float(value)
+
+
+def make_schedule(settings: Settings) -> Any:
+    """The learning rate by the step, up in a line and down along half a cosine, or one number."""
+    rate, warmup, decay = settings.learning_rate, settings.warmup_steps or 0, settings.decay_steps
+    if not warmup and not decay:
+        return exact(rate)
+    return keras.optimizers.schedules.CosineDecay(
+        exact(rate / (warmup + 1)),
+        decay or 1,
+        alpha=0.0 if decay else 1.0,  # falls to 0, or stays where it is
+        warmup_target=exact(rate) if warmup else None,
+        warmup_steps=warmup,
+    )
+
+
 def make_optimizer(settings: Settings) -> keras.optimizers.Optimizer:
     """The optimizer that the settings name."""
-    # Python's floats become float32 on TensorFlow, whatever they meet; NumPy's keep their digits.
-    number: Any = np.float64 if keras.config.floatx() == "float64" else float
-    rate = number(settings.learning_rate)
-    if settings.decay_steps:
-        rate = keras.optimizers.schedules.CosineDecay(rate, settings.decay_steps)
+    rate = make_schedule(settings)
     clip = {"global_clipnorm": settings.clip_norm}  # `clipnorm` is for each variable by itself
     if settings.optimizer == "sgd":
-        return SGD(rate, number(settings.momentum), settings.nesterov, **clip)
+        return SGD(rate, exact(settings.momentum), settings.nesterov, **clip)
     adam = {
-        "beta_1": number(0.9),
-        "beta_2": number(0.999),
-        "epsilon": number(settings.epsilon),
+        "beta_1": exact(0.9),
+        "beta_2": exact(0.999),
+        "epsilon": exact(settings.epsilon),
         **clip,
     }
     if settings.optimizer == "adamw":
-        return AdamW(rate, number(settings.weight_decay), **adam)
+        return AdamW(rate, exact(settings.weight_decay), **adam)
     return Adam(rate, **adam)
 
 
@@ -163,7 +181,7 @@ class Measured(keras.Model):
     """A model with its task: inputs and targets in, the loss and the metrics' sums out."""
 
     def __init__(self, model: keras.Model, outputs: list[str], task: Task) -> None:
-        super().__init__()
+        super().__init__(dtype=keras.config.floatx())  # losses, whatever the model computes in
         self.model = model
         self.outputs_in_order = outputs
         self.task = task

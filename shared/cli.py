@@ -87,6 +87,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     device = shared_options()
     device.add_argument("--device", default="cpu", help="cpu (the default) or cuda")
+    way = shared_options()
+    way.add_argument(
+        "--way",
+        default="tuned",
+        help="tuned (the default), the fastest, or idiomatic, as the documentation writes it",
+    )
+    computed = shared_options()
+    computed.add_argument(
+        "--dtype",
+        default="float32",
+        help="float32 (the default), float64, or bfloat16, in which products alone are computed",
+    )
     several = shared_options()
     several.add_argument(
         "--backends",
@@ -97,6 +109,17 @@ def _parser() -> argparse.ArgumentParser:
     training = shared_options()
     training.add_argument(
         "--data", default="sample", help="sample (the default), mnist or fashion_mnist"
+    )
+    presets = [
+        f"{name}, for {spec.name}, {preset.summary}"
+        for spec in specs.SPECS.values()
+        for name, preset in spec.presets.items()
+    ]
+    training.add_argument(
+        "--preset",
+        metavar="NAME",
+        help="settings made for one purpose, which the options below change: "
+        + "; ".join(presets).replace("%", "%%"),
     )
     training.add_argument("--epochs", type=int, help="passes over the data")
     training.add_argument("--batch-size", type=int, help="examples in a batch")
@@ -120,7 +143,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parts.add_argument("--backend", help="only this panel: torch, flax or keras")
 
-    parts = verb("compare", compare, training, directory, several, device)
+    parts = verb("compare", compare, training, directory, several, device, way, computed)
     parts.add_argument("architecture", nargs="?", default="mnist_classifier", **one_name)
     parts.add_argument(
         "--json",
@@ -187,7 +210,7 @@ def _parser() -> argparse.ArgumentParser:
         help="write the table, to hold later ones against",
     )
 
-    parts = verb("bench", bench, several)
+    parts = verb("bench", bench, several, directory, computed)
     parts.add_argument(
         "architectures",
         nargs="*",
@@ -206,7 +229,6 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SIZES",
         help="of inference; training takes the first (default: 64,256)",
     )
-    parts.add_argument("--dtype", default="float32", help="float32 (the default) or float64")
     parts.add_argument("--device", default="cpu", help="cpu (the default) or cuda")
     parts.add_argument(
         "--rounds", type=int, default=5, help="how often each measurement is made (default: 5)"
@@ -221,6 +243,23 @@ def _parser() -> argparse.ArgumentParser:
         "--costs",
         action="store_true",
         help="measure what the shared loop, the loader and the command add, and how costs grow",
+    )
+    parts.add_argument(
+        "--accuracy",
+        type=float,
+        nargs="?",
+        const=99.0,
+        metavar="PERCENT",
+        help="measure the time to this test accuracy on mnist_classifier too: the loop that "
+        "tutorials teach, and the preset fast in every backend (default: 99)",
+    )
+    parts.add_argument(
+        "--seeds", type=int, default=5, help="of --accuracy: trainings of each (default: 5)"
+    )
+    parts.add_argument(
+        "--data",
+        default="mnist",
+        help="of --accuracy: mnist (the default), fashion_mnist or sample",
     )
     parts.add_argument(
         "--json",
@@ -251,7 +290,7 @@ def _parser() -> argparse.ArgumentParser:
         help="put the figures into a Markdown file, between the marks bench:begin and bench:end",
     )
 
-    parts = verb("train", train, training, directory, device)
+    parts = verb("train", train, training, directory, device, way, computed)
     parts.add_argument("architecture", **one_name)
     parts.add_argument("--backend", required=True, help="torch, flax or keras")
     parts.add_argument(
@@ -265,7 +304,7 @@ def _parser() -> argparse.ArgumentParser:
         "--json", dest="json_path", type=Path, metavar="FILE", help="where to write the history"
     )
 
-    parts = verb("predict", predict)
+    parts = verb("predict", predict, way)
     parts.add_argument(
         "weights", type=Path, metavar="WEIGHTS", help="a file that `triptych train` wrote"
     )
@@ -370,10 +409,13 @@ def compare(
     architecture: str,
     backends: str,
     device: str,
+    way: str,
+    dtype: str,
     json_path: Path | None,
     data: str,
     data_dir: Path | None,
     seed: int,
+    preset: str | None,
     **settings: Any,
 ) -> int:
     """Train an architecture in every backend from the same weights, and compare.
@@ -381,20 +423,34 @@ def compare(
     Exits with 1 when a backend fails or the first forward passes do not agree.
     """
     spec = specs.find(architecture)
+    from shared import caches, tasks, training
     from shared import compare as room
-    from shared import tasks, training
 
     task = spec.require_task()
-    chosen_settings = _settings(spec, settings)
+    chosen_preset = spec.preset(preset) if preset else None
+    chosen_settings = _settings(chosen_preset or spec, settings)
     _check_seed(seed)
     chosen = _backends(backends)
     _check_device(device)
+    _check_way(way)
+    _check_dtype(dtype)
     path = _writable(json_path or Path(f"triptych-compare-{spec.name}.json"))
     dataset = _dataset(data, data_dir)
-    training.check_batch(chosen_settings, tasks.examples(task, len(dataset.train.labels)))
+    examples = tasks.examples(task, len(dataset.train.labels))
+    training.check_batch(chosen_settings, examples)
+    if chosen_preset:
+        chosen_settings = chosen_preset.scheduled(chosen_settings, examples)
     request = room.Request(
-        spec.name, dataset.name, str(data_dir) if data_dir else None, chosen_settings, seed, device
+        spec.name,
+        dataset.name,
+        str(data_dir) if data_dir else None,
+        chosen_settings,
+        seed,
+        device,
+        way,
+        dtype,
     )
+    caches.keep()
     notices = _console(stderr=True)
     comparison = room.compare(
         spec, request, dataset.source, chosen, lambda text: notices.print(text, highlight=False)
@@ -549,6 +605,10 @@ def bench(
     seconds: float,
     epochs: int,
     costs: bool,
+    accuracy: float | None,
+    seeds: int,
+    data: str,
+    data_dir: Path | None,
     json_path: Path,
     check: bool,
     record_path: Path | None,
@@ -558,18 +618,20 @@ def bench(
 
     Each candidate has a process of its own. In rounds they take turns; medians are shown, and the
     spread. "idiomatic" is how the framework's documentation writes it, "tuned" the fastest means
-    with the same numbers, "reference" the framework's own MNIST example for mnist_classifier.
-    About three minutes. Exits with 1 when a candidate fails, when outputs differ by more than
-    rounding, or when a ratio falls (--check).
+    with the same numbers, "reference" the framework's own MNIST example for mnist_classifier. In
+    bfloat16 each candidate's outputs are held against float32's of the same weights.
+    About three minutes; with --accuracy some twenty more. Exits with 1 when a candidate fails, when
+    outputs differ by more than rounding, or when a ratio falls (--check).
     """
     names = list(dict.fromkeys(specs.find(name).name for name in architectures))
+    from shared.benchmark import accuracy as goals
     from shared.benchmark import check as ratios
     from shared.benchmark import measure, table
     from shared.benchmark import run as room
-    from shared.interface import DTYPES
 
-    specs.choose("dtype", dtype, DTYPES)
+    _check_dtype(dtype)
     _check_device(device)
+    folder = str(data_dir) if data_dir else None
     request = room.Request(
         tuple(names) or (measure.REFERENCE_ARCHITECTURE,),
         tuple(_backends(backends)),
@@ -581,6 +643,7 @@ def bench(
         seconds,
         epochs,
         costs or check or record_path is not None,
+        None if accuracy is None else goals.Goal(accuracy, seeds, data, folder),
     )
     for path in (json_path, record_path, readme_path):
         if path:
@@ -588,6 +651,9 @@ def bench(
     if readme_path:
         table.check_marks(readme_path)
     recorded = ratios.read(ratios.RECORDED) if check else {}
+    if request.goal:
+        goal = replace(request.goal, data=_dataset(data, data_dir).name)
+        request = replace(request, goal=goal)
     notices = _console(stderr=True)
     outcome = room.run(request, lambda text: notices.print(text, highlight=False))
     verdict = ratios.check(ratios.ratios(outcome), recorded)
@@ -611,41 +677,62 @@ def train(
     architecture: str,
     backend: str,
     device: str,
+    way: str,
+    dtype: str,
     output: Path | None,
     json_path: Path | None,
     data: str,
     data_dir: Path | None,
     seed: int,
+    preset: str | None,
     **settings: Any,
 ) -> int:
     """Train an architecture in one backend and save its canonical weights."""
     spec = specs.find(architecture)
-    from shared import tasks, training, weights
+    from shared import caches, tasks, training, weights, workers
+    from shared import compare as room
 
     task = spec.require_task()
-    chosen_settings = _settings(spec, settings)
+    chosen_preset = spec.preset(preset) if preset else None
+    chosen_settings = _settings(chosen_preset or spec, settings)
     _check_seed(seed)
     specs.choose("backend", backend, specs.PANELS)
     _check_device(device)
+    _check_way(way)
+    _check_dtype(dtype)
     path = _writable(output or Path(f"{spec.name}-{backend}.safetensors"))
     history_path = _writable(json_path) if json_path else None
     dataset = _dataset(data, data_dir)
-    training.check_batch(chosen_settings, tasks.examples(task, len(dataset.train.labels)))
-    loaded = registry.load(backend)
-    model = loaded.build(spec.network, seed=seed, device=device)
-    arrays = tasks.build(task, dataset)
-    with training.progress(backend, _console(stderr=True)) as report:
-        history = training.fit(model, task, arrays, chosen_settings, seed=seed, report=report)
+    examples = tasks.examples(task, len(dataset.train.labels))
+    training.check_batch(chosen_settings, examples)
+    if chosen_preset:
+        chosen_settings = chosen_preset.scheduled(chosen_settings, examples)
+    request = room.Request(
+        spec.name,
+        dataset.name,
+        str(data_dir) if data_dir else None,
+        chosen_settings,
+        seed,
+        device,
+        way,
+        dtype,
+    )
+    caches.keep()
+    with workers.Worker(backend, workers.environment(way)) as worker:
+        run = worker.call(room.train, backend, request, None)
+    history = run.history
     metadata = {
         "architecture": spec.name,
         "config": spec.network.plain_config(),
         "backend": backend,
-        "versions": loaded.versions(),
+        "versions": run.versions,
         "device": device,
+        "way": way,
+        "dtype": dtype,
         "data": dataset.name,
         "history": history.to_dict(),
     }
-    weights.write(path, model.weights(), metadata)
+    weights.write(path, run.trained, metadata)
     if history_path:
         _write_json(history_path, metadata)
     last = history.epochs[-1]
@@ -663,6 +750,7 @@ def predict(
     backend: str | None,
     architecture: str | None,
     output_dir: Path,
+    way: str,
     as_json: bool,
 ) -> int:
     """Say which digits pictures show, by the network that the weights are for.
@@ -670,11 +758,14 @@ def predict(
     Most networks read one digit. A U-Net finds the digits on an image and draws IMAGE-mask.png, a
     Seq2Seq reads digits side by side and draws IMAGE-attention.png.
     """
+    from shared import caches
     from shared import predict as room
 
+    _check_way(way)
     saved = room.read(weights, architecture)
     outputs = [_writable(path) for path in room.pictures(saved.task, images, output_dir)]
-    found = room.predict(saved, images, outputs, backend or _first_installed())
+    caches.keep()
+    found = room.predict(saved, images, outputs, backend or _first_installed(), way)
     if as_json:
         print(json.dumps(_finite(found.rows), indent=2))
         return 0
@@ -733,9 +824,9 @@ def _console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, width=wide, markup=False)
 
 
-def _settings(spec: specs.Spec, given: dict[str, Any]) -> specs.Settings:
-    """The architecture's settings with those changed that were given."""
-    return replace(spec.settings, **{k: v for k, v in given.items() if v is not None})
+def _settings(base: specs.Spec | specs.Preset, given: dict[str, Any]) -> specs.Settings:
+    """The architecture's or a preset's settings with those changed that were given."""
+    return replace(base.settings, **{k: v for k, v in given.items() if v is not None})
 
 
 def _backends(text: str) -> list[str]:
@@ -760,11 +851,14 @@ def _sizes(text: str) -> tuple[int, ...]:
 
 
 def _dtypes(name: str | None) -> list[str]:
-    """One dtype, or both."""
-    from shared.interface import DTYPES
+    """One dtype, or both, that networks are proved the same in."""
+    from shared.interface import PROVED, check_proved
 
-    known = [*reversed(DTYPES)]  # float64 first: it tells meaning
-    return [specs.choose("dtype", name, known)] if name else known
+    if name:
+        _check_dtype(name)
+        check_proved(name)
+        return [name]
+    return [*reversed(PROVED)]  # float64 first: it tells meaning
 
 
 def _is_file_name(name: str) -> bool:
@@ -793,6 +887,20 @@ def _check_device(device: str) -> None:
     from shared.interface import DEVICES
 
     specs.choose("device", device, DEVICES)
+
+
+def _check_dtype(dtype: str) -> None:
+    """Refuse a dtype that there is not before any work is done."""
+    from shared.interface import DTYPES
+
+    specs.choose("dtype", dtype, DTYPES)
+
+
+def _check_way(way: str) -> None:
+    """Refuse a way that there is not before any work is done."""
+    from shared.interface import WAYS
+
+    specs.choose("way", way, WAYS)
 
 
 def _dataset(name: str, directory: Path | None) -> Dataset:

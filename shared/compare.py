@@ -15,15 +15,14 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from shared import machine, mnist, registry, tasks, training
+from shared import machine, mnist, registry, tasks, training, workers
 from shared.errors import ConfigurationError, TriptychError
 from shared.parity import arrays
-from shared.parity.ladder import TOLERANCES
+from shared.parity.judge import most_by_rounding
 from shared.specs import METRICS, Settings, Spec, find
 from shared.workers import Worker
 
 FIRST_IMAGES = 64
-TOLERANCE = TOLERANCES["float32"]
 
 
 @dataclass(frozen=True)
@@ -36,16 +35,19 @@ class Request:
     settings: Settings
     seed: int
     device: str
+    way: str = "tuned"
+    dtype: str = "float32"
 
 
 @dataclass(frozen=True)
 class Run:
-    """What one backend's process sends back."""
+    """What one backend's process sends back: weights before and after, the outputs before."""
 
     versions: dict[str, str]
     parameters: int
     outputs: dict[str, np.ndarray]
-    weights: dict[str, np.ndarray]
+    initial: dict[str, np.ndarray]
+    trained: dict[str, np.ndarray]
     history: training.History
     peak_memory_mib: float | None
 
@@ -81,13 +83,18 @@ class Comparison:
 
     @property
     def judged(self) -> bool:
-        """Whether the first forward passes must agree within `TOLERANCE`."""
+        """Whether the first forward passes must agree within `tolerance`."""
         return self.request.device == "cpu"
+
+    @property
+    def tolerance(self) -> float:
+        """The most that rounding explains."""
+        return most_by_rounding(self.request.dtype)
 
     @property
     def passed(self) -> bool:
         """Whether every backend ran and the forward passes agree."""
-        close = all(row.difference <= TOLERANCE for row in self.rows.values())
+        close = all(row.difference <= self.tolerance for row in self.rows.values())
         return bool(self.rows) and not self.errors and (close or not self.judged)
 
     def to_dict(self) -> dict[str, Any]:
@@ -106,7 +113,7 @@ def compare(
 
     Args:
         spec: The architecture; it must have a task.
-        request: Data, settings, seed and device.
+        request: Data, settings, seed, device, way and dtype.
         source: Where the data come from, for people.
         backends: Those to compare; one that is not installed is left out and named.
         report: Told which backend is at work.
@@ -125,12 +132,12 @@ def compare(
             continue
         report(f"{name}: starting")
         try:
-            with Worker(name) as worker:
+            with Worker(name, workers.environment(request.way)) as worker:
                 worker.wait_until_ready()
                 run = worker.call(train, name, request, weights)
                 startup = worker.startup_seconds
             if reference is None:
-                comparison.reference, reference, weights = name, run.outputs, run.weights
+                comparison.reference, reference, weights = name, run.outputs, run.initial
             comparison.rows[name] = _row(run, reference, startup)
         except TriptychError as error:
             failures.append(error)
@@ -148,7 +155,13 @@ def train(backend: str, request: Request, weights: dict[str, np.ndarray] | None)
     task = spec.require_task()
     data = tasks.build(task, mnist.load(request.data, request.directory, download=False))
     loaded = registry.load(backend)
-    model = loaded.build(spec.network, seed=request.seed, device=request.device)
+    model = loaded.build(
+        spec.network,
+        seed=request.seed,
+        dtype=request.dtype,
+        device=request.device,
+        way=request.way,
+    )
     if weights is not None:
         model.load_weights(weights)
     initial = model.weights()
@@ -159,7 +172,15 @@ def train(backend: str, request: Request, weights: dict[str, np.ndarray] | None)
             model, task, data, request.settings, seed=request.seed, report=report
         )
     parameters = sum(row.size for row in model.table() if row.kind == "parameter")
-    return Run(loaded.versions(), parameters, outputs, initial, history, machine.peak_memory_mib())
+    return Run(
+        loaded.versions(),
+        parameters,
+        outputs,
+        initial,
+        model.weights(),
+        history,
+        machine.peak_memory_mib(),
+    )
 
 
 def _row(run: Run, reference: dict[str, np.ndarray], startup: float | None) -> Row:
@@ -188,10 +209,13 @@ def show(comparison: Comparison, console: Console) -> None:
     request, rows = comparison.request, comparison.rows
     settings = request.settings
     momentum = f" and momentum {settings.momentum:g}" if settings.optimizer == "sgd" else ""
+    changes = {"up": settings.warmup_steps, "down": settings.decay_steps}
+    schedule = ", ".join(f"{way} in {steps:,} steps" for way, steps in changes.items() if steps)
     table = Table(
         title=f"{request.architecture} on {request.data}: epochs {settings.epochs}, batch "
-        f"{settings.batch_size}, {settings.optimizer} at {settings.learning_rate:g}{momentum}, "
-        f"seed {request.seed}, {request.device}",
+        f"{settings.batch_size}, {settings.optimizer} at {settings.learning_rate:g}{momentum}"
+        f"{f' ({schedule})' if schedule else ''}, "
+        f"seed {request.seed}, {request.device}, {request.way}, {request.dtype}",
         title_justify="left",
     )
     table.add_column("")
@@ -233,10 +257,11 @@ def show(comparison: Comparison, console: Console) -> None:
     for name, reason in comparison.errors.items():
         console.print(f"{name}: {reason}", style="red", highlight=False, soft_wrap=True)
     for name, row in rows.items():
-        if comparison.judged and row.difference > TOLERANCE:
+        if comparison.judged and not row.difference <= comparison.tolerance:
             console.print(
                 f"{name}: the first forward pass differs from {comparison.reference}'s by "
-                f"{row.difference:.1e}, where {TOLERANCE:.0e} is the most that rounding explains",
+                f"{row.difference:.1e}, where {comparison.tolerance:.0e} is the most that rounding "
+                "explains",
                 style="red",
                 highlight=False,
                 soft_wrap=True,

@@ -17,7 +17,17 @@ from shared.errors import ConfigurationError, InputError
 from shared.specs import Network, Settings, Task, Tensor
 
 Arrays = Mapping[str, np.ndarray]
-DTYPES = ("float32", "float64")
+PROVED = ("float32", "float64")
+"""What networks are watched in and held against each other in, layer by layer."""
+
+DTYPES = (*PROVED, "bfloat16")
+"""What networks compute in.
+
+bfloat16 is mixed precision, by the framework's own means: products and convolutions are computed
+in bfloat16; parameters, batch norm's statistics, losses, the optimizer's state, and the arrays that
+go in and come out are float32.
+"""
+
 DEVICES = ("cpu", "cuda")
 WAYS = ("idiomatic", "tuned")
 """How a backend trains, evaluates and predicts: as the framework's own documentation would write
@@ -130,6 +140,7 @@ class Model(Protocol):
 
     network: Network
     dtype: str
+    """What it computes in; `kept(dtype)` is that of its tensors and of the arrays that it gives."""
     device: str
     way: str
     native: Any
@@ -142,7 +153,7 @@ class Model(Protocol):
         """Copies of all parameters and buffers in canonical names and layouts."""
 
     def load_weights(self, weights: Arrays) -> None:
-        """Take canonical weights; they are cast to the model's dtype.
+        """Take canonical weights; they are cast to the dtype that the model keeps.
 
         Raises:
             WeightsError: tensors are missing, extra or misshapen; the sentence names them all, and
@@ -172,7 +183,11 @@ class Model(Protocol):
         """
 
     def probe(self) -> Probe:
-        """What watches this model."""
+        """What watches this model.
+
+        Raises:
+            ConfigurationError: it computes in bfloat16.
+        """
 
     def trainer(self, task: Task, settings: Settings, seed: int) -> Trainer:
         """An optimizer for this model; `seed` is for dropout."""
@@ -232,7 +247,7 @@ class Backend(Protocol):
             network: What it takes; its outputs are found by running it.
             native: A module; in Flax a module and its variables.
             inputs: An example.
-            dtype: What to compute in.
+            dtype: What to compute in: float32 or float64.
             device: Where.
 
         Raises:
@@ -244,11 +259,25 @@ class Backend(Protocol):
 def check_build(dtype: str, device: str, way: str = "tuned") -> None:
     """Raise ConfigurationError unless dtype, device and way have names that exist."""
     if dtype not in DTYPES:
-        raise ConfigurationError(f"dtype must be float32 or float64, not {dtype!r}")
+        raise ConfigurationError(f"dtype must be float32, float64 or bfloat16, not {dtype!r}")
     if device not in DEVICES:
         raise ConfigurationError(f"device must be cpu or cuda, not {device!r}")
     if way not in WAYS:
         raise ConfigurationError(f"way must be idiomatic or tuned, not {way!r}")
+
+
+def check_proved(dtype: str) -> None:
+    """Raise ConfigurationError unless networks are watched in this dtype."""
+    if dtype not in PROVED:
+        raise ConfigurationError(
+            f"networks are watched, and held against each other, in float32 or float64, not in "
+            f"{dtype}; `triptych bench --dtype {dtype}` says how far outputs are from float32's"
+        )
+
+
+def kept(dtype: str) -> str:
+    """The dtype of a model's tensors, and of the arrays that it takes and gives."""
+    return "float32" if dtype == "bfloat16" else dtype
 
 
 def check_decodes(network: Network, native: Any) -> Network:
@@ -263,7 +292,7 @@ def check_decodes(network: Network, native: Any) -> Network:
 
 
 def check_inputs(network: Network, inputs: Arrays, dtype: str) -> list[np.ndarray]:
-    """The inputs in the network's order and dtype.
+    """The inputs in the network's order, and in the dtype that arrays have where that is computed.
 
     Raises:
         InputError: a name is missing or unknown; a shape, dtype or value does not fit; the batch is
@@ -275,7 +304,7 @@ def check_inputs(network: Network, inputs: Arrays, dtype: str) -> list[np.ndarra
             f"not {', '.join(inputs) or 'none'}"
         )
     arrays = [
-        _checked(name, np.asarray(inputs[name]), tensor, dtype)
+        _checked(name, np.asarray(inputs[name]), tensor, kept(dtype))
         for name, tensor in network.inputs.items()
     ]
     lengths = {name: len(array) for name, array in zip(network.inputs, arrays, strict=True)}
@@ -285,7 +314,7 @@ def check_inputs(network: Network, inputs: Arrays, dtype: str) -> list[np.ndarra
 
 
 def _checked(name: str, array: np.ndarray, tensor: Tensor, dtype: str) -> np.ndarray:
-    """One input in the model's dtype; raises InputError if it is not what the tensor says."""
+    """One input in a dtype; raises InputError if it is not what the tensor says."""
     wanted = tuple(
         None if tensor.any_size and axis in "HW" else size
         for axis, size in zip(tensor.axes, tensor.shape, strict=True)

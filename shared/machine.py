@@ -32,12 +32,18 @@ def describe() -> dict[str, str | int | None]:
 
 def _processor() -> str | None:
     """The processor's name as Linux has it."""
+    lines = processor_lines("model name")
+    return lines[0].partition(":")[2].strip() if lines else None
+
+
+def processor_lines(*keys: str) -> list[str]:
+    """What Linux says of the first processor under these keys, a line each; else nothing."""
     try:
-        lines = (PROCESSES / "cpuinfo").read_text("utf-8").splitlines()
+        text = (PROCESSES / "cpuinfo").read_text("utf-8")
     except OSError:
-        return None
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else None
+        return []
+    first = text.split("\n\n")[0].splitlines()
+    return [line for line in first if line.partition(":")[0].strip() in keys]
 
 
 def peak_memory_mib() -> float | None:

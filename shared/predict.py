@@ -103,7 +103,11 @@ def pictures(task: specs.Task, paths: Sequence[Path], directory: Path) -> list[P
 
 
 def predict(
-    saved: Saved, paths: Sequence[Path], outputs: Sequence[Path], backend: str
+    saved: Saved,
+    paths: Sequence[Path],
+    outputs: Sequence[Path],
+    backend: str,
+    way: str = "tuned",
 ) -> Predictions:
     """What the network says of images, in files such as PNG and JPEG.
 
@@ -114,6 +118,7 @@ def predict(
         paths: The images; see `shared.images` for what they may look like.
         outputs: Where pictures are written: what `pictures` gave.
         backend: Which backend computes.
+        way: In which of its ways.
 
     Raises:
         DataError: an image cannot be read or does not fit the network, or a picture cannot be
@@ -123,7 +128,7 @@ def predict(
     """
     read_image, tell = _VERBS[saved.task.name]
     seen = [read_image(path, saved.network) for path in paths]
-    model = registry.load(backend).build(saved.network, seed=None)
+    model = registry.load(backend).build(saved.network, seed=None, way=way)
     model.load_weights(saved.arrays)
     rows = []
     for place, (row, picture) in enumerate(tell(model, saved.task, seen)):

@@ -137,8 +137,9 @@ class Settings:
     0.9 and 0.999, `epsilon` beside the corrected root as in Kingma and Ba, 2015, arXiv:1412.6980).
     `weight_decay` is AdamW's, decoupled from the gradient (Loshchilov and Hutter, 2019,
     arXiv:1711.05101) and of all parameters. Gradients are scaled down to a global norm of
-    `clip_norm`. With `decay_steps` the learning rate falls to 0 along half a cosine over so many
-    steps (Loshchilov and Hutter, 2017, arXiv:1608.03983).
+    `clip_norm`. With `warmup_steps` W the first W steps have 1, 2, ... W parts in W + 1 of the
+    learning rate. With `decay_steps` it then falls to 0 along half a cosine over so many steps
+    (Loshchilov and Hutter, 2017, arXiv:1608.03983), and stays there.
     """
 
     epochs: int = 5
@@ -151,11 +152,12 @@ class Settings:
     weight_decay: float = 0.0
     clip_norm: float | None = None
     decay_steps: int | None = None
+    warmup_steps: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "decay_steps"):
+        for name in ("epochs", "batch_size", "decay_steps", "warmup_steps"):
             value = getattr(self, name)
-            if value is None and name == "decay_steps":
+            if value is None and name in ("decay_steps", "warmup_steps"):
                 continue
             if not isinstance(value, int) or value < 1:
                 raise ConfigurationError(
@@ -183,8 +185,29 @@ class Settings:
 
 
 @dataclass(frozen=True)
+class Preset:
+    """Settings made for one purpose, with a schedule as long as the training.
+
+    The learning rate rises for the part `warmup` of all steps, and falls to 0 in the others.
+    """
+
+    summary: str
+    settings: Settings
+    warmup: float
+
+    def scheduled(self, settings: Settings, examples: int) -> Settings:
+        """These settings, perhaps changed ones of the preset, for so many training examples."""
+        steps = settings.epochs * (examples // settings.batch_size)
+        rising = round(self.warmup * steps)
+        return replace(settings, warmup_steps=rising or None, decay_steps=max(steps - rising, 1))
+
+
+@dataclass(frozen=True)
 class Spec:
-    """An architecture: how its network is made, its counts, its task, its further parity cases."""
+    """An architecture: how its network is made, its counts, its task, its further parity cases.
+
+    `presets` are other settings to train with, by name.
+    """
 
     name: str
     summary: str
@@ -193,6 +216,7 @@ class Spec:
     buffers: int = 0
     task: Task | None = None
     settings: Settings = field(default_factory=Settings)
+    presets: Mapping[str, Preset] = field(default_factory=dict)
     more_cases: tuple[Case, ...] = ()
 
     @property
@@ -211,6 +235,20 @@ class Spec:
                 f"{self.name} is {self.summary}: it is not trained; train the network that it wraps"
             )
         return self.task
+
+    def preset(self, name: str) -> Preset:
+        """The preset of that name.
+
+        Raises:
+            ConfigurationError: there is none, or the architecture has none of that name.
+        """
+        choose("preset", name, sorted({key for spec in SPECS.values() for key in spec.presets}))
+        if name not in self.presets:
+            others = ", ".join(spec.name for spec in SPECS.values() if name in spec.presets)
+            raise ConfigurationError(
+                f"{self.name} has no preset {name!r}; there is one of {others} alone"
+            )
+        return self.presets[name]
 
     def configured(self, config: Config) -> Network:
         """The network with some of its constructor's arguments changed.
@@ -636,6 +674,15 @@ _CATALOGUE = (
         parameters=421_642,
         task=DIGITS,
         settings=Settings(epochs=10),
+        presets={
+            # Five seeds in each backend: 99.07 to 99.22 %. One epoch gives 98.8 %; batches of 128,
+            # and peaks below 0.003, less than this.
+            "fast": Preset(
+                "the fewest seconds to 99 % of the full MNIST's test digits",
+                Settings(epochs=2, learning_rate=5e-3),
+                warmup=0.3,
+            )
+        },
         more_cases=(Case("4x196 image", _mnist_classifier(WIDE_IMAGE), parameters=421_642),),
     ),
     Spec(

@@ -35,7 +35,6 @@ Where workers share a few cores, and networks are small, threads wait for each o
 they compute.
 """
 
-
 TUNED = {
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
@@ -47,6 +46,14 @@ TUNED = {
 It gives large blocks back to the system at once otherwise, which then clears every page of them
 anew: up to a third of a train step. Of the C libraries only glibc reads these.
 """
+
+COMPILED_ANEW = {"JAX_ENABLE_COMPILATION_CACHE": "false"}
+"""An environment in which nothing is read that was compiled before."""
+
+
+def environment(way: str) -> dict[str, str]:
+    """The environment of a worker that trains in a way: see `shared.interface.WAYS`."""
+    return dict(TUNED) if way == "tuned" else {}
 
 
 @contextmanager

@@ -26,6 +26,7 @@ QUICKLY = {
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
 }
+os.environ["TRIPTYCH_COMPILATION_CACHE"] = "off"  # what tests compile is no user's
 FLAVOURS: dict[str, tuple[str, dict[str, str]]] = {
     "torch": ("torch", {}),
     "flax": ("flax", QUICKLY),

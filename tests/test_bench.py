@@ -22,7 +22,7 @@ from shared.benchmark import check, costs, measure, packages, run, table
 from shared.benchmark.measure import Job, Prepared, WarmUp, Window
 from shared.benchmark.run import Outcome, Request, figure
 from shared.errors import ConfigurationError, DataError, DivergedError, WorkerError
-from shared.workers import TUNED
+from shared.workers import COMPILED_ANEW, TUNED
 from tests.conftest import Lend
 
 INSTALLED = registry.installed()
@@ -287,7 +287,12 @@ class FakeWorker:
         self.log.append(f"{self.title}: {kind} weights, {len(self.environment)} variables")
         reference = job.way == measure.REFERENCE
         values = {} if reference else {"logits": np.array([[1.0, -2.0]])}
-        if job.backend == "flax":
+        exact = values if job.dtype == "bfloat16" else {}
+        if exact:
+            values = {name: array * (1 + 2.0**-7) for name, array in exact.items()}
+        if self.faults.get(self.title) == "nan":
+            values = {name: array * math.nan for name, array in exact.items()}
+        if job.backend == "flax" and not exact:
             values = {name: array * (1 + 1e-6) for name, array in values.items()}
         return Prepared(
             {job.backend: "9"},
@@ -299,6 +304,7 @@ class FakeWorker:
             {} if reference else dict.fromkeys((1, *job.batch_sizes), 0.5),
             {} if reference else {"weight": np.ones(1)},
             values,
+            exact,
         )
 
     def train(self, seconds: float) -> Window:
@@ -350,11 +356,12 @@ def benched(faults: Mapping[str, str] | None = None, **request: Any) -> tuple[Ou
 def test_candidates_take_turns_in_every_measurement() -> None:
     _, log = benched(ways=("idiomatic", "tuned"), backends=("torch", "keras"), batch_sizes=(32,))
     titles = ["torch idiomatic", "torch tuned", "keras idiomatic", "keras tuned"]
-    tuned = len(TUNED)
+    anew = len(COMPILED_ANEW)
+    tuned = anew + len(TUNED)
     assert log[:4] == [
-        "torch idiomatic: own weights, 0 variables",
+        f"torch idiomatic: own weights, {anew} variables",
         f"torch tuned: others' weights, {tuned} variables",
-        "keras idiomatic: others' weights, 0 variables",
+        f"keras idiomatic: others' weights, {anew} variables",
         f"keras tuned: others' weights, {tuned} variables",
     ]
     expected = []
@@ -422,6 +429,23 @@ def test_rows_have_figures_shares_and_differences() -> None:
 
 
 @pytest.mark.usefixtures("quiet")
+def test_in_bfloat16_every_candidate_is_held_against_its_own_float32() -> None:
+    outcome, _ = benched(dtype="bfloat16")
+    found = [(row.title, row.difference, row.held_against) for row in outcome.rows]
+    titles = ["torch idiomatic", "torch tuned", "flax idiomatic", "flax tuned"]
+    assert found == [(title, 2**-7, "float32") for title in titles]
+    assert outcome.passed
+    text = printed(outcome)
+    assert "mnist_classifier: bfloat16 on cpu" in text
+    assert "first outputs, difference from float32's: torch idiomatic 7.8e-03, torch" in text
+    assert "NumPy's products of float32 matrices" in text
+    wrong, _ = benched({"flax tuned": "nan"}, dtype="bfloat16")
+    assert [(row.title, row.difference) for row in wrong.wrong] == [("flax tuned", math.inf)]
+    assert not wrong.passed
+    assert "flax tuned: the first outputs differ from float32's by inf" in printed(wrong)
+
+
+@pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize("when", ["begin", "train", "infer", "run_epochs"])
 def test_a_candidate_that_fails_is_named_and_the_others_go_on(when: str) -> None:
     outcome, log = benched({"torch tuned": when})
@@ -443,7 +467,7 @@ def test_a_candidate_that_fails_is_named_and_the_others_go_on(when: str) -> None
 def test_weights_come_from_the_first_that_works() -> None:
     _, log = benched({"torch": "start"})
     begun = [line for line in log if "weights" in line]
-    assert begun[0] == "flax idiomatic: own weights, 0 variables"
+    assert begun[0].startswith("flax idiomatic: own weights, ")
     assert begun[1].startswith("flax tuned: others' weights")
 
 
@@ -728,8 +752,8 @@ def test_json_has_everything() -> None:
     outcome.costs = with_costs()
     value = json.loads(json.dumps(cli._finite(outcome.to_dict())))
     assert set(value) == {
-        "request", "peak", "foreign_load", "rows", "environment_bytes", "costs", "errors",
-        "skipped", "machine", "disturbed", "passed",
+        "request", "peak", "foreign_load", "rows", "environment_bytes", "costs", "accuracy",
+        "errors", "skipped", "machine", "disturbed", "passed",
     }  # fmt: skip
     for row in value["rows"]:
         reference = row["way"] == "reference"

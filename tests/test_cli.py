@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,10 @@ def test_version_and_help_name_every_verb() -> None:
         (["compare", "--batch-size", "4001"], "batch_size must be at most 4000"),
         (["compare", "--learning-rate", "nan"], "learning_rate must be above 0, not nan"),
         (["compare", "--momentum", "1"], "momentum must be in [0, 1), not 1.0"),
+        (["compare", "unet", "--preset", "fast"], "unet has no preset 'fast'; there is one of"),
+        (["compare", "--preset", "slow"], "there is no preset 'slow'; there are fast"),
+        (["compare", "--preset", "fast", "--epochs", "0"], "epochs must be a whole number of at"),
+        (["compare", "--preset", "fast", "--batch-size", "4001"], "at most 4000, the number of"),
         (["compare", "--optimizer", "lion"], "optimizer must be adam, adamw or sgd, not 'lion'"),
         (["compare", "--seed", "-1"], "seed must be in [0, 2147483648), not -1"),
         (["compare", "--device", "tpu"], "there is no device 'tpu'"),
@@ -160,6 +165,7 @@ def test_version_and_help_name_every_verb() -> None:
         (["conventions", "basic_net", "--all"], "for the table, without an architecture"),
         (["conventions", "--record", "."], ". is a directory; name a file"),
         (["train", "inference_model", "--backend", "torch"], "train the network that it wraps"),
+        (["train", "basic_net", "--backend", "torch", "--preset", "fast"], "has no preset 'fast'"),
         (["train", "basic_net", "--backend", "theano"], "there is no backend 'theano'"),
         (["train", "basic_net", "--backend", "torch", "-o", "no/w"], "no is no directory"),
         (["data", "verify"], "needs the name of a data set: sample, mnist, fashion_mnist"),
@@ -259,6 +265,21 @@ def test_train_then_predict_in_every_backend(tmp_path: Path, digits: list[Path])
 
 
 @one
+def test_options_change_a_preset(tmp_path: Path) -> None:
+    path, log = tmp_path / "w.safetensors", tmp_path / "history.json"
+    trained = triptych(
+        "train", "mnist_classifier", "--backend", BACKEND, "--preset", "fast", "--epochs", "1",
+        "--batch-size", "400", "-o", str(path), "--json", str(log),
+    )  # fmt: skip
+    assert trained.returncode == 0, trained.stderr
+    settings = json.loads(log.read_text())["history"]["settings"]
+    preset = specs.find("mnist_classifier").preset("fast")
+    changed = replace(preset.settings, epochs=1, batch_size=400)
+    assert settings == asdict(preset.scheduled(changed, 4000))
+    assert settings["warmup_steps"] + settings["decay_steps"] == 10
+
+
+@one
 def test_predict_says_what_is_wrong_with_weights(
     tmp_path: Path, digits: list[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -291,8 +312,9 @@ class Oracle:
         self.answers = answers
         self.asked: list[dict[str, np.ndarray]] = []
 
-    def build(self, network: specs.Network, *, seed: int | None) -> "Oracle":
+    def build(self, network: specs.Network, *, seed: int | None, way: str) -> "Oracle":
         assert seed is None  # weights are loaded next
+        assert way == "tuned"
         self.network = network
         return self
 
@@ -661,7 +683,7 @@ def test_parity_exits_with_its_verdict_and_writes_every_check(tmp_path: Path) ->
     if proved:
         assert {check["rung"] for check in written["checks"]} == {
             "mirror", "counts", "tensors", "outputs", "forward", "exchange",
-            "activations", "loss", "gradients", "dropout",
+            "activations", "loss", "gradients", "dropout", "ways",
         }  # fmt: skip
     else:
         assert "nothing is proved" in result.stdout

@@ -63,15 +63,16 @@ def test_default_training_reaches_its_accuracy_in_every_backend(
 def test_two_heads_train_alike_from_the_same_weights_and_batches(tmp_path: Path) -> None:
     """MIMONet has no dropout: the losses are the same but for float32's rounding.
 
-    Rounding grows where a ReLU or a maximum falls on the other side, so this is no 1e-5.
+    Rounding grows where a ReLU or a maximum falls on the other side; at larger rates of learning it
+    would soon be no rounding any more.
     """
     path = tmp_path / "mimo.json"
-    options = ["--optimizer", "sgd", "--learning-rate", "0.03125", "--momentum", "0.5"]
+    options = ["--optimizer", "sgd", "--learning-rate", "0.015625", "--momentum", "0.5"]
     assert run(path, "mimo_net", "--epochs", "1", "--seed", "3", *options) == 0
     rows = json.loads(path.read_text())["rows"]
     losses = [row["history"]["epochs"][0]["loss"] for row in rows.values()]
     assert len(losses) == len(INSTALLED)
-    assert max(losses) - min(losses) < 1e-3 * min(losses)
+    assert max(losses) - min(losses) < 1e-4 * min(losses)
     tested = [row["history"]["epochs"][0]["test_accuracy"] for row in rows.values()]
     assert max(tested) - min(tested) <= 0.5
     assert min(tested) > 40

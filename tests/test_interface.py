@@ -3,19 +3,20 @@
 import random
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from shared import registry
+from shared import mnist, registry, tasks, training
 from shared.errors import (
     ConfigurationError,
     DeviceMissingError,
     InputError,
     WeightsError,
 )
-from shared.interface import TensorInfo
+from shared.interface import WAYS, TensorInfo
 from shared.parity.arrays import difference, sample_inputs, sample_weights
 from shared.specs import (
     DIGITS,
@@ -337,7 +338,7 @@ def test_unknown_dtype_and_device_are_named(worker: Worker) -> None:
             worker, ConfigurationError, initial, worker.backend, CHANNELS, 0, dtype, device
         )
 
-    assert says("float16", "cpu") == "dtype must be float32 or float64, not 'float16'"
+    assert says("float16", "cpu") == ("dtype must be float32, float64 or bfloat16, not 'float16'")
     assert says("float32", "tpu") == "device must be cpu or cuda, not 'tpu'"
 
 
@@ -368,6 +369,31 @@ def test_a_gpu_gives_what_the_cpu_gives(worker: Worker, flavour: str, dtype: str
         for name in on_cpu:
             tolerance = 1e-12 if dtype == "float64" else 1e-5
             assert difference(on_cpu[name], on_gpu[name]) < tolerance
+
+
+def losses(backend: str, way: str, device: str) -> list[float]:  # in a worker
+    """The training losses, and the test loss, of a few steps at the highest precision."""
+    loaded = registry.load(backend)
+    loaded.use_highest_precision()
+    spec = SPECS["mimo_net"]
+    task = spec.require_task()
+    data = tasks.build(task, mnist.load("sample"))
+    few = {name: array[:256] for name, array in data.train.items()}
+    data = replace(data, train=few, test=few)
+    model = loaded.build(spec.network, way=way, device=device)
+    settings = Settings(epochs=2, optimizer="sgd", learning_rate=2.0**-6, momentum=0.5)
+    history = training.fit(model, task, data, settings)
+    return [epoch.loss for epoch in history.epochs] + [history.epochs[-1].test_loss]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_gpu_trains_as_the_cpu_does(worker: Worker, flavour: str, way: str) -> None:
+    if "cuda" not in worker.call(devices, worker.backend):
+        pytest.skip(f"{flavour} finds no CUDA device here")
+    on_cpu, on_gpu = (
+        worker.call(losses, worker.backend, way, device) for device in ("cpu", "cuda")
+    )
+    np.testing.assert_allclose(on_gpu, on_cpu, rtol=1e-3)
 
 
 # --- inputs and outputs -----------------------------------------------------------------------

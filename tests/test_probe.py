@@ -129,11 +129,12 @@ def resumed(backend: str, plan: collect.Plan, settings: Settings) -> list[Any]: 
     "settings",
     [
         Settings(optimizer="sgd", learning_rate=2.0**-5, momentum=0.0, decay_steps=8),
+        Settings(optimizer="sgd", learning_rate=2.0**-5, momentum=0.0, warmup_steps=3),
         Settings(optimizer="sgd", learning_rate=2.0**-5, momentum=0.875, nesterov=True),
         Settings(optimizer="adam", learning_rate=2.0**-6),
         Settings(optimizer="adamw", learning_rate=2.0**-6, weight_decay=0.25, clip_norm=0.5),
     ],
-    ids=["cosine", "nesterov", "adam", "adamw, clipped"],
+    ids=["cosine", "warm-up", "nesterov", "adam", "adamw, clipped"],
 )
 def test_a_training_goes_on_where_it_was_saved(worker: Worker, settings: Settings) -> None:
     spec = specs.find("basic_net")

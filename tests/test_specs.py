@@ -2,13 +2,14 @@
 
 import ast
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from shared.errors import ConfigurationError
 from shared.parity.mirror import source
-from shared.specs import PANELS, SPECS, Network, Settings, Spec, choose, find
+from shared.specs import PANELS, SPECS, Network, Preset, Settings, Spec, choose, find
 
 STATED = {
     "basic_net": 109_386,
@@ -234,6 +235,8 @@ def test_configured_refuses(name: str, config: dict[str, Any], wanted: str) -> N
         ({"batch_size": -1}, "batch_size must be a whole number of at least 1, not -1"),
         ({"optimizer": "lion"}, "optimizer must be adam, adamw or sgd, not 'lion'"),
         ({"decay_steps": 0}, "decay_steps must be a whole number of at least 1, not 0"),
+        ({"warmup_steps": 0}, "warmup_steps must be a whole number of at least 1, not 0"),
+        ({"warmup_steps": 2.5}, "warmup_steps must be a whole number of at least 1, not 2.5"),
         ({"clip_norm": 0.0}, "clip_norm must be above 0, not 0.0"),
         ({"epsilon": -1.0}, "epsilon must be above 0, not -1.0"),
         ({"nesterov": True}, "nesterov needs the optimizer sgd with a momentum above 0"),
@@ -255,6 +258,29 @@ def test_settings_refuse(change: dict[str, Any], wanted: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         Settings(**change)
     assert str(caught.value) == wanted
+
+
+def test_a_presets_schedule_is_as_long_as_the_training() -> None:
+    preset = Preset("for a test", Settings(epochs=2, batch_size=32, learning_rate=0.5), warmup=0.25)
+    wanted = replace(preset.settings, warmup_steps=16, decay_steps=46)
+    assert preset.scheduled(preset.settings, 1000) == wanted
+    changed = replace(preset.settings, epochs=1, batch_size=500, optimizer="sgd")
+    assert preset.scheduled(changed, 1000) == replace(changed, decay_steps=2)
+    # A batch that is too large is refused by its own sentence, later.
+    assert preset.scheduled(preset.settings, 31).decay_steps == 1
+
+
+def test_presets_are_found_by_name() -> None:
+    fast = SPECS["mnist_classifier"].preset("fast")
+    settings = fast.scheduled(fast.settings, 60_000)
+    steps = settings.epochs * (60_000 // settings.batch_size)
+    assert (settings.warmup_steps or 0) + (settings.decay_steps or 0) == steps
+    with pytest.raises(ConfigurationError) as caught:
+        SPECS["unet"].preset("fast")
+    assert str(caught.value) == "unet has no preset 'fast'; there is one of mnist_classifier alone"
+    with pytest.raises(ConfigurationError) as caught:
+        SPECS["mnist_classifier"].preset("fats")
+    assert str(caught.value) == "there is no preset 'fats'; there are fast. Did you mean 'fast'?"
 
 
 def test_settings_have_the_stated_defaults() -> None:

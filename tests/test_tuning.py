@@ -190,6 +190,81 @@ def test_torch_leaves_what_cannot_be_recorded(lend: Lend, name: str) -> None:
     assert mode
 
 
+def memory_order(way: str) -> tuple[bool, bool]:  # in a worker
+    """Whether the first convolution's output has its channels first in memory, or last."""
+    import torch
+
+    model: Any = load("torch").build(SPECS["mnist_classifier"].network, way=way)
+    convolution = model.still.base_model.get_submodule("features.0")
+    output = convolution(*model.inputs({"image": np.zeros((2, 28, 28, 1), np.float32)}))
+    return output.is_contiguous(), output.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_torch_has_channels_last_in_the_tuned_way_alone(lend: Lend) -> None:
+    """Pictures of one channel have both orders at once, and convolutions go by their strides."""
+    assert lend("torch").call(memory_order, "idiomatic") == (True, False)
+    assert lend("torch").call(memory_order, "tuned") == (False, True)
+
+
+def keras_pools(name: str, image: tuple[int, ...], ties: bool) -> Any:  # in a worker
+    """What ReLUs and max-poolings take in the tuned graph; and both ways' outputs."""
+    import keras
+
+    from keras_impl.tuning import tuned
+
+    backend = load("keras")
+    found = {}
+    inputs = {"image": np.random.default_rng(0).normal(size=image).astype(np.float32)}
+    if ties:
+        inputs["image"] = np.sign(inputs["image"])
+    models: dict[str, Any] = {
+        way: backend.build(SPECS[name].network, way=way, dtype="float32")
+        for way in ("idiomatic", "tuned")
+    }
+    for way, model in models.items():
+        found[way] = next(iter(model(inputs).values()))
+    native = models["tuned"].native
+    still: Any = tuned(lambda x: native(x, training=False))
+    graph = still.get_concrete_function(keras.ops.convert_to_tensor(inputs["image"]))
+    kinds = [op.inputs[0].op.type for op in graph.graph.get_operations() if op.type == "MaxPool"]
+    return kinds, found
+
+
+def test_keras_pools_before_relu(lend: Lend) -> None:
+    kinds, found = lend("keras").call(keras_pools, "mnist_classifier", (3, 28, 28, 1), True)
+    assert len(kinds) == 2
+    assert "Relu" not in kinds
+    assert close(found["tuned"], found["idiomatic"], 1e-6)
+
+
+def max_pooled(x: np.ndarray) -> list[np.ndarray]:  # in a worker
+    """Pooling outside a tuned function, after one was recorded: TensorFlow's own."""
+    import keras
+    import tensorflow as tf
+
+    from keras_impl.tuning import tuned
+
+    plain = tf.nn.max_pool
+
+    def pool(x: Any) -> Any:
+        return keras.ops.max_pool(keras.ops.relu(x), 2)
+
+    def fail(x: Any) -> Any:
+        raise ValueError(f"no function of {x}")
+
+    recorded = tuned(pool)(tf.constant(x))
+    with pytest.raises(ValueError, match="no function"):
+        tuned(fail)(tf.constant(x))
+    assert tf.nn.max_pool is plain
+    return [np.asarray(recorded), np.asarray(pool(tf.constant(x)))]
+
+
+def test_keras_pools_as_ever_outside_a_tuned_function(lend: Lend) -> None:
+    x = np.random.default_rng(0).normal(size=(2, 7, 6, 3))
+    found, wanted = lend("keras").call(max_pooled, x)
+    np.testing.assert_array_equal(found, wanted)
+
+
 def build(backend: str, way: str) -> str:  # in a worker
     return load(backend).build(SPECS["basic_net"].network, way=way).way
 

@@ -21,13 +21,16 @@ from shared.interface import (
     check_build,
     check_decodes,
     check_inputs,
+    check_proved,
     construct,
+    kept,
     seen_outputs,
 )
 from shared.interface import Trainer as SharedTrainer
 from shared.specs import Network, Settings, Task
 from torch_impl import training, weights
 from torch_impl.inference import InferenceModel
+from torch_impl.precision import Mixed
 from torch_impl.probe import TorchProbe, array, makes_images
 from torch_impl.tuning import tuned
 
@@ -48,9 +51,13 @@ class TorchModel:
     def still(self) -> InferenceModel:
         """The module in evaluation mode, in its way."""
         if self.way == "idiomatic":
-            return InferenceModel(self.native)
+            return self._frozen(self.native)
         with InferenceModel(self.native).frozen():  # leaves the mode as it is
-            return InferenceModel(tuned(self.native))
+            return self._frozen(tuned(self.native))
+
+    def _frozen(self, module: nn.Module) -> InferenceModel:
+        """A module in evaluation mode, computed in the model's dtype."""
+        return InferenceModel(Mixed(module) if self.dtype == "bfloat16" else module)
 
     def table(self) -> list[TensorInfo]:
         """Every tensor in canonical names and layouts."""
@@ -78,20 +85,23 @@ class TorchModel:
     def _image(self, tensor: Tensor) -> Tensor:
         """An image with channels first; in memory they may stay last, where that is faster."""
         tensor = tensor.permute(0, 3, 1, 2)
-        return tensor if self.way == "tuned" else tensor.contiguous()
+        if self.way == "tuned":
+            return tensor
+        # With one channel it is contiguous already, but has the strides of channels that are last.
+        return tensor.clone(memory_format=torch.contiguous_format)
 
     def targets(self, task: Task, batch: Arrays) -> dict[str, Tensor]:
         """The task's targets as tensors on the model's device."""
         return {o.target: self._target(batch[o.target], o.output) for o in task.objectives}
 
     def _target(self, array: np.ndarray, output: str) -> Tensor:
-        """One target: numbers in the model's dtype, an image with its channels first."""
+        """One target: numbers in the dtype of outputs, an image with its channels first."""
         tensor = self._tensor(array)
         if not tensor.is_floating_point():
             return tensor
         image = "H" in self.network.outputs[output].axes
         tensor = tensor.permute(0, 3, 1, 2) if image else tensor
-        return tensor.to(getattr(torch, self.dtype))
+        return tensor.to(getattr(torch, kept(self.dtype)))
 
     def __call__(self, inputs: Arrays) -> dict[str, np.ndarray]:
         """Outputs by name in evaluation mode."""
@@ -110,11 +120,12 @@ class TorchModel:
     def decode(self, inputs: Arrays) -> tuple[np.ndarray, np.ndarray]:
         """Tokens, and the attention with which they were written."""
         network = check_decodes(self.network, self.native)
-        tokens, attention = InferenceModel(self.native).decode(*self.inputs(inputs, network))
+        tokens, attention = self._frozen(self.native).decode(*self.inputs(inputs, network))
         return self._array(tokens).astype(np.int32), self._array(attention)
 
     def probe(self) -> Probe:
         """What watches this model."""
+        check_proved(self.dtype)
         return TorchProbe(self)
 
     def trainer(self, task: Task, settings: Settings, seed: int) -> SharedTrainer:
@@ -141,7 +152,13 @@ class TorchTrainer:
         self.model = model
         self.task = task
         self.native = training.Trainer(
-            model.native, list(model.network.outputs), task, settings, seed, model.way
+            model.native,
+            list(model.network.outputs),
+            task,
+            settings,
+            seed,
+            model.way,
+            model.dtype,
         )
 
     def train_step(self, batch: Arrays) -> Mapping[str, Any]:
@@ -150,7 +167,8 @@ class TorchTrainer:
 
     def evaluation_step(self, batch: Arrays) -> Mapping[str, Any]:
         """The same figures in evaluation mode."""
-        return self.native.evaluation_step(*self._split(batch))
+        result = self.native.evaluation_step(*self._split(batch))
+        return {name: value.cpu() for name, value in result.items()}  # NumPy takes no GPU's
 
     def _split(self, batch: Arrays) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
         inputs = {name: batch[name] for name in self.model.network.inputs}
@@ -206,13 +224,15 @@ class TorchBackend:
             # The CPU's generator alone: modules are made there.
             torch.default_generator.manual_seed(seed or 0)
             module = construct("torch_impl", network)
-        return TorchModel(network, module.to(device, getattr(torch, dtype)), dtype, device, way)
+        module = module.to(device, getattr(torch, kept(dtype)))
+        return TorchModel(network, module, dtype, device, way)
 
     def wrap(
         self, network: Network, native: Any, inputs: Arrays, *, dtype: str, device: str = "cpu"
     ) -> Model:
         """A copy of somebody's own module."""
         check_build(dtype, device)
+        check_proved(dtype)
         try:
             module = copy.deepcopy(native)
         except (TypeError, RuntimeError, ValueError) as error:

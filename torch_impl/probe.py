@@ -241,7 +241,7 @@ class TorchStepper:
             if "exp_avg" in state:
                 state["step"] = torch.tensor(float(steps))
             self.optimizer.state[parameter] = state
-        if self.settings.decay_steps:
+        if self.settings.warmup_steps or self.settings.decay_steps:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # that the optimizer has made no step yet
                 for _ in range(steps):

@@ -77,6 +77,16 @@ class Reference:
             losses.append(loss.detach())
         return float(torch.stack(losses).mean())
 
+    def accuracy(self, images: np.ndarray, labels: np.ndarray, batch_size: int = 1000) -> float:
+        """Percent of these images that are told right, in evaluation mode."""
+        correct = 0
+        self.model.eval()
+        with torch.no_grad():
+            for data, target in DataLoader(Digits(images, labels), batch_size=batch_size):
+                data, target = data.to(self.device), target.to(self.device)
+                correct += int((self.model(data).argmax(dim=1) == target).sum())
+        return 100.0 * correct / len(labels)
+
     def resolved(self) -> dict[str, str]:
         """What is in force in this way alone."""
         return {"compiled": "no"}

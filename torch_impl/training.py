@@ -5,6 +5,7 @@ knows them, changes them in place. The mode is a state of the module. The tuned 
 steps, with a module that `tuning` wrote anew and with fused optimizers, all parameters in one call.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch.nn import functional as F
 
 from shared.interface import by_name
 from shared.specs import Settings, Task
+from torch_impl.precision import Mixed
 from torch_impl.tuning import tuned
 
 
@@ -38,10 +40,18 @@ def make_optimizer(
 def make_schedule(
     optimizer: torch.optim.Optimizer, settings: Settings
 ) -> torch.optim.lr_scheduler.LRScheduler:
-    """What changes the learning rate after every step, by half a cosine or not at all."""
-    if settings.decay_steps:
-        return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.decay_steps)
-    return torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0)
+    """What changes the learning rate after every step: up in a line, down along half a cosine.
+
+    PyTorch's own CosineAnnealingLR rises again after its end.
+    """
+    warmup, decay = settings.warmup_steps or 0, settings.decay_steps
+
+    def factor(step: int) -> float:
+        if step < warmup:
+            return (step + 1) / (warmup + 1)
+        return (1 + math.cos(math.pi * min((step - warmup) / decay, 1))) / 2 if decay else 1.0
+
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
 
 
 def clip(module: nn.Module, settings: Settings) -> None:
@@ -129,12 +139,18 @@ class Trainer:
         settings: Settings,
         seed: int,
         way: str = "idiomatic",
+        dtype: str = "float32",
     ) -> None:
         torch.manual_seed(seed)
         self.module = module
         self.when_training, self.when_evaluating = (
             (tuned(module.train()), tuned(module.eval())) if way == "tuned" else (module, module)
         )
+        self.decoding: Any = module
+        if dtype == "bfloat16":
+            self.when_training = Mixed(self.when_training)
+            self.when_evaluating = Mixed(self.when_evaluating)
+            self.decoding = Mixed(module)
         self.outputs = outputs
         self.task = task
         self.settings = settings
@@ -164,7 +180,7 @@ class Trainer:
             outputs = by_name(self.outputs, self.when_evaluating(*inputs))
             result = measure(self.task, outputs, targets)
             if "decoded_accuracy" in self.task.metrics:
-                decode: Any = self.module.decode
-                tokens, _ = decode(*inputs[:-1])  # not told the last input, the tokens
+                # Not told the last input, the tokens.
+                tokens, _ = self.decoding.decode(*inputs[:-1])
                 result |= count_decoded(self.task, outputs, targets, tokens)
             return result

@@ -79,6 +79,9 @@ def ratios(outcome: Outcome) -> dict[str, float]:
             found["batches over torchvision's loader"] = costs.loader.ratio
         if costs.command:
             found["triptych list over a bare interpreter"] = costs.command.ratio
+    if outcome.accuracy:
+        percent = f"{outcome.accuracy.goal.percent:g} %"
+        found[f"time to {percent}, torch, tutorial over fast"] = outcome.accuracy.ratio
     return {name: value for name, value in found.items() if value is not None}
 
 

@@ -14,9 +14,11 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from shared import machine, mnist, registry, specs, tasks, training
+from shared import caches, machine, mnist, registry, specs, tasks, training
 from shared.benchmark.measure import Clock
 from shared.errors import TriptychError
 from shared.specs import Settings, Spec
@@ -66,13 +68,14 @@ class Growth:
 
 @dataclass
 class Costs:
-    """What was measured, by backend where it depends on one."""
+    """What was measured, by backend where it depends on one; `cache` is Flax's."""
 
     architecture: str
     loop: dict[str, Pair] = field(default_factory=dict)
     growth: dict[str, list[Growth]] = field(default_factory=dict)
     loader: Pair | None = None
     command: Pair | None = None
+    cache: Pair | None = None
     errors: dict[str, str] = field(default_factory=dict)
 
 
@@ -96,9 +99,35 @@ def collect(
                 costs.loop[backend] = worker.call(loop, spec.name, backend, device)
                 if backend == "torch":
                     costs.loader = worker.call(loader)
+            if backend == "flax":
+                costs.cache = cache(spec.name, device, start)
         except TriptychError as error:
             costs.errors[f"costs {spec.name} {backend}"] = str(error)
     return costs
+
+
+def cache(
+    name: str, device: str, start: Callable[[str, Mapping[str, str]], Worker], rounds: int = 3
+) -> Pair:
+    """The first step of a process that finds it compiled against one that does not, in turn."""
+    ours: list[float] = []
+    bare: list[float] = []
+    for _ in range(rounds):
+        with TemporaryDirectory() as folder:
+            environment = {**TUNED, **caches.environment(Path(folder))}
+            for seconds in (bare, ours):
+                with start("flax", environment) as worker:
+                    seconds.append(worker.call(first_step, name, "flax", device))
+    return pair(ours, bare)
+
+
+def first_step(name: str, backend: str, device: str, clock: Clock = time.perf_counter) -> float:
+    """In a worker: the seconds of the first training step of a new model."""
+    model, task, data = _model(name, backend, device)
+    began = clock()
+    trainer = model.trainer(task, _settings(name, 1), 0)
+    float(trainer.train_step(_some(data.train, BATCH))["loss"])
+    return clock() - began
 
 
 def command(times: int = 5, clock: Clock = time.perf_counter) -> Pair:

@@ -110,7 +110,8 @@ class Prepared:
     `first_step_seconds` is from the built model to the end of its first training step, with the
     optimizer's making and the compilation; `first_inference_seconds` the first call with each batch
     size. `peak_memory_mib` is that of training alone. `weights` are those it began with, `outputs`
-    those of the first test images with them; a reference gives neither.
+    those of the first test images with them; a reference gives neither. `exact` are the outputs of
+    the same weights in float32, for a job in bfloat16.
     """
 
     versions: dict[str, str]
@@ -122,6 +123,7 @@ class Prepared:
     first_inference_seconds: dict[int, float] = field(default_factory=dict)
     weights: dict[str, np.ndarray] = field(default_factory=dict)
     outputs: dict[str, np.ndarray] = field(default_factory=dict)
+    exact: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 class Session(Protocol):
@@ -205,12 +207,12 @@ class WaySession:
         self.backend: Any = registry.load(job.backend)
         self.weights: Weights = {}
 
-    def _build(self) -> Any:
-        """A new model with the framework's own initial weights."""
+    def _build(self, dtype: str | None = None) -> Any:
+        """A new model with the framework's own initial weights, in the job's dtype or another."""
         return self.backend.build(
             self.spec.network,
             seed=self.job.seed,
-            dtype=self.job.dtype,
+            dtype=dtype or self.job.dtype,
             device=self.job.device,
             way=self.job.way,
         )
@@ -242,7 +244,7 @@ class WaySession:
             step()
             first[size] = self.clock() - began
             warm[f"inference {size}"] = warm_up(step, self.clock)
-        outputs = self._model(self._inputs(OUTPUT_IMAGES, 0))
+        images = self._inputs(OUTPUT_IMAGES, 0)
         return Prepared(
             self.backend.versions(),
             resolved(self.backend),
@@ -252,8 +254,16 @@ class WaySession:
             peak,
             first,
             dict(self.weights),
-            outputs,
+            self._model(images),
+            self._exact(images) if self.job.dtype == "bfloat16" else {},
         )
+
+    def _exact(self, inputs: Weights) -> dict[str, np.ndarray]:
+        """What the same weights give in float32."""
+        model = self._build("float32")
+        model.load_weights(self.weights)
+        found: dict[str, np.ndarray] = model(inputs)
+        return found
 
     def _sizes(self) -> list[int]:
         """The batch sizes of inference: a single example too."""

@@ -15,15 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from shared import flops, machine, mnist, registry, specs, tasks, training
-from shared.benchmark import costs, measure
+from shared import flops, machine, mnist, registry, specs, tasks, training, workers
+from shared.benchmark import accuracy, costs, measure
 from shared.benchmark.measure import REFERENCE, REFERENCE_ARCHITECTURE, Job, Prepared, Window
 from shared.benchmark.packages import environment_bytes
 from shared.errors import ConfigurationError, TriptychError
+from shared.interface import kept
 from shared.parity import arrays
-from shared.parity.judge import TOLERANCES
+from shared.parity.judge import most_by_rounding
 from shared.specs import Spec
-from shared.workers import TUNED, Worker
+from shared.workers import COMPILED_ANEW, Worker
 
 MOST_FOREIGN = 10.0
 """Percent of the machine's CPU time that others may take before the figures are doubted."""
@@ -49,6 +50,7 @@ class Request:
     seconds: float = 0.5
     epochs: int = 1
     costs: bool = False
+    goal: accuracy.Goal | None = None
 
     def __post_init__(self) -> None:
         for name, values in (("rounds", [self.rounds]), ("epochs", [self.epochs])):
@@ -71,6 +73,10 @@ class Request:
             )
         if self.ways == (REFERENCE,) and self.dtype != "float32":
             raise ConfigurationError(f"a reference computes in float32, not in {self.dtype}")
+        if self.goal and self.dtype != "float32":
+            raise ConfigurationError(
+                f"the time to an accuracy is measured in float32, not in {self.dtype}"
+            )
 
     def jobs(self, architecture: str, backends: Sequence[str]) -> list[Job]:
         """The candidates of one architecture."""
@@ -123,7 +129,8 @@ class Row:
     others, `later_seconds`; there is no evaluation in it.
     `share` is the part of the machine's own rate of matrix products that a measurement reached, in
     percent, `cores` how many CPUs it kept busy. `difference` is how far the first outputs are from
-    those of the architecture's first candidate, of which the others got their initial weights.
+    those of the architecture's first candidate, of which the others got their initial weights; in
+    bfloat16 from its own in float32.
     """
 
     architecture: str
@@ -171,6 +178,7 @@ class Outcome:
     rows: list[Row] = field(default_factory=list)
     environment_bytes: dict[str, int | None] = field(default_factory=dict)
     costs: costs.Costs | None = None
+    accuracy: accuracy.Accuracy | None = None
     errors: dict[str, str] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
 
@@ -182,13 +190,13 @@ class Outcome:
     @property
     def wrong(self) -> list[Row]:
         """The rows whose outputs differ more than rounding explains; on a GPU nothing is judged."""
-        allowed = TOLERANCES[self.request.dtype]
+        allowed = most_by_rounding(self.request.dtype)
         return [
             row
             for row in self.rows
             if self.request.device == "cpu"
             and row.difference is not None
-            and row.difference > allowed
+            and not row.difference <= allowed
         ]
 
     @property
@@ -206,6 +214,7 @@ class Outcome:
         return {
             **asdict(self),
             "rows": rows,
+            "accuracy": self.accuracy.to_dict() if self.accuracy else None,
             "machine": machine.describe(),
             "disturbed": self.disturbed,
             "passed": self.passed,
@@ -242,7 +251,8 @@ class Candidate:
     def prepare(self, start: Start, weights: Mapping[str, np.ndarray] | None) -> None:
         """Start the worker, in the environment of the way, and get it warm."""
         environment = {
-            **(TUNED if self.job.way == "tuned" else {}),
+            **workers.environment(self.job.way),
+            **COMPILED_ANEW,
             **(_SHARING if self.job.device == "cuda" else {}),
         }
         self.worker = self.stack.enter_context(start(self.job.backend, environment))
@@ -320,6 +330,9 @@ def run(
             specs.find(request.architectures[0]), present, request.device, report, start
         )
         outcome.errors |= outcome.costs.errors
+    if request.goal:
+        outcome.accuracy = accuracy.collect(request.goal, present, request.device, report, start)
+        outcome.errors |= outcome.accuracy.errors
     return outcome
 
 
@@ -363,7 +376,7 @@ class Group:
         peaks = []
         for number in range(self.request.rounds if self.candidates else 0):
             self.report(f"round {number + 1} of {self.request.rounds}")
-            peaks.append(machine.product_rate(self.request.dtype))
+            peaks.append(machine.product_rate(kept(self.request.dtype)))
             for what, candidate in turns(self.candidates, number):
                 if candidate in self.candidates:
                     with self._alone(candidate):
@@ -392,8 +405,11 @@ def _rows(candidates: Sequence[Candidate], peak: float) -> list[Row]:
     first: Candidate | None = None
     for candidate in candidates:
         row = _row(candidate, peak)
-        outputs = candidate.prepared.outputs
-        if outputs and first is None:
+        outputs, exact = candidate.prepared.outputs, candidate.prepared.exact
+        if exact:
+            row.difference = _difference(exact, outputs)
+            row.held_against = "float32"
+        elif outputs and first is None:
             first = candidate
         elif outputs and first:
             row.difference = _difference(first.prepared.outputs, outputs)

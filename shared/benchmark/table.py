@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from shared import machine, specs
-from shared.benchmark import check
+from shared.benchmark import accuracy, check
 from shared.benchmark.run import MOST_FOREIGN, Figure, Outcome, Row, unit
 from shared.errors import ConfigurationError
+from shared.interface import kept
 
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 """The marks in a file between which `write` puts the tables."""
 
-Column = tuple[str, Callable[[Row], str]]
+Column = tuple[str, Callable[[Any], str]]
 
 NONE = "-"
 """Where there is nothing to measure: a reference has no inference, a GPU no known peak."""
@@ -32,7 +36,9 @@ def show(outcome: Outcome, console: Console) -> None:
         console.print(_table("what it takes", _cost(outcome), rows))
         for line in comparisons(outcome, architecture):
             console.print(line, highlight=False, soft_wrap=True)
-    for line in [*cost_lines(outcome), *circumstances(outcome)]:
+    if outcome.accuracy:
+        console.print(_table(_goal(outcome.accuracy), _ACCURACY, outcome.accuracy.rows))
+    for line in [*accuracy_lines(outcome), *cost_lines(outcome), *circumstances(outcome)]:
         console.print(line, highlight=False, soft_wrap=True)
     for line in _settings(outcome):
         console.print(line, style="dim", highlight=False, soft_wrap=True)
@@ -120,7 +126,7 @@ def _cost(outcome: Outcome) -> list[Column]:
     ]
 
 
-def _table(title: str, columns: Sequence[Column], rows: Sequence[Row]) -> Table:
+def _table(title: str, columns: Sequence[Column], rows: Sequence[Any]) -> Table:
     table = Table(title=title, title_justify="left")
     for index, (name, _) in enumerate(columns):
         table.add_column(name, justify="right" if index else "left", no_wrap=index == 0)
@@ -158,7 +164,8 @@ def _memory(row: Row) -> str:
 def comparisons(outcome: Outcome, architecture: str) -> list[str]:
     """How much better the tuned way is than the others, at what price, a line for each.
 
-    And how far all outputs are from the first candidate's: speed is nothing if they are wrong.
+    And how far all outputs are from the first candidate's, or in bfloat16 from float32's: speed is
+    nothing if they are wrong.
     """
     rows = {(row.backend, row.way): row for row in outcome.of(architecture)}
     lines = []
@@ -188,6 +195,50 @@ def comparisons(outcome: Outcome, architecture: str) -> list[str]:
     return lines
 
 
+def _goal(found: accuracy.Accuracy) -> str:
+    goal = found.goal
+    return f"time to {goal.percent:g} % of the test digits of {goal.data}, seeds {goal.seeds}"
+
+
+def _until(seconds: float) -> str:
+    return f"{seconds:.1f} s" if math.isfinite(seconds) else "not reached"
+
+
+def _from_to(values: Sequence[Any], cell: Callable[[Any], str] = str) -> str:
+    """The lowest and the highest of sorted values; once if they are the same, with one unit."""
+    low, high = cell(values[0]), cell(values[-1])
+    unit = high.rpartition(" ")[2]
+    return high if low == high else f"{low.removesuffix(f' {unit}')} to {high}"
+
+
+_ACCURACY: Sequence[Column] = (
+    ("", lambda row: row.title),
+    ("reached by", lambda row: f"{row.reached} of {len(row.tries)}"),
+    ("median", lambda row: _until(statistics.median(row.seconds))),
+    ("of all seeds", lambda row: _from_to(row.seconds, _until)),
+    ("epochs", lambda row: _from_to(row.epochs)),
+    ("accuracy, median", lambda row: f"{statistics.median(row.accuracies):.2f} %"),
+    ("of all", lambda row: _from_to(row.accuracies, "{:.2f} %".format)),
+    ("start-up, besides", lambda row: _seconds(row.startup_seconds)),
+)
+
+
+def accuracy_lines(outcome: Outcome) -> list[str]:
+    """How much sooner the preset is there, how the tutorial's loop is, and how quiet it was."""
+    found = outcome.accuracy
+    if found is None:
+        return []
+    lines = [f"the digits of the time to {found.goal.percent:g} %: {found.source}"]
+    if found.ratio:
+        lines.append(
+            f"torch, preset fast over the tutorial's loop: {found.goal.percent:g} % "
+            f"{found.ratio:.2f} x sooner"
+        )
+    if found.foreign_load is not None:
+        lines.append(f"foreign load meanwhile: {found.foreign_load:.1f} % of the CPU time")
+    return lines
+
+
 def cost_lines(outcome: Outcome) -> list[str]:
     """What the project adds to its frameworks, a line each."""
     costs = outcome.costs
@@ -199,6 +250,11 @@ def cost_lines(outcome: Outcome) -> list[str]:
             f"{costs.architecture} {backend}: an epoch of training.fit takes {loop.ours:.2f} s, "
             f"as many native steps in a bare loop {loop.bare:.2f} s ({100 / loop.ratio - 100:+.0f}"
             " %)"
+        )
+    if costs.cache:
+        lines.append(
+            f"compilation cache: flax's first step takes {costs.cache.ours:.2f} s where an earlier "
+            f"run compiled it, {costs.cache.bare:.2f} s where none did"
         )
     if costs.loader:
         lines.append(
@@ -226,7 +282,7 @@ def circumstances(outcome: Outcome) -> list[str]:
     lines = [f"{about['processor']}, {about['cpus']} CPUs, {about['system']}"]
     if outcome.peak:
         lines.append(
-            f"peak: NumPy's products of {outcome.request.dtype} matrices, at most "
+            f"peak: NumPy's products of {kept(outcome.request.dtype)} matrices, at most "
             f"{max(outcome.peak.rounds) / 1e9:,.0f} GFLOP/s, in the middle of the rounds "
             f"{outcome.peak.median / 1e9:,.0f}"
         )
@@ -263,6 +319,17 @@ def warnings(outcome: Outcome) -> list[str]:
             f"WARNING: other processes took {outcome.foreign_load:.0f} % of the machine's CPU time "
             f"while this ran, where {MOST_FOREIGN:.0f} % is much: measure again on a quiet machine"
         )
+    found = outcome.accuracy
+    if found and found.foreign_load is not None and found.foreign_load > MOST_FOREIGN:
+        lines.append(
+            f"WARNING: other processes took {found.foreign_load:.0f} % of the CPU time on the way "
+            f"to {found.goal.percent:g} %"
+        )
+    if found and found.goal.data == "sample":
+        lines.append(
+            f"the time to {found.goal.percent:g} % is meant for the full MNIST: the sample's 4,000 "
+            "training digits are too few for 99 %"
+        )
     for row in outcome.rows:
         unsteady = [what for what, warm in row.warm_up.items() if not warm.stable]
         if unsteady:
@@ -286,6 +353,10 @@ def markdown(outcome: Outcome) -> str:
         blocks.append(f"`{architecture}`, training in batches of {outcome.request.batch_sizes[0]}:")
         blocks.append(_markdown_table(columns, rows))
         blocks.append(_bullets(comparisons(outcome, architecture)))
+    if outcome.accuracy:
+        blocks.append(f"The {_goal(outcome.accuracy)}:")
+        blocks.append(_markdown_table(_ACCURACY, outcome.accuracy.rows))
+        blocks.append(_bullets(accuracy_lines(outcome)))
     blocks += ["Under these circumstances:", _bullets(circumstances(outcome))]
     if outcome.costs:
         blocks += ["What the project adds:", _bullets(cost_lines(outcome))]
@@ -296,7 +367,7 @@ def _bullets(lines: Sequence[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
 
 
-def _markdown_table(columns: Sequence[Column], rows: Sequence[Row]) -> str:
+def _markdown_table(columns: Sequence[Column], rows: Sequence[Any]) -> str:
     lines = [[name for name, _ in columns], ["---", *["---:"] * (len(columns) - 1)]]
     lines += [[cell(row) for _, cell in columns] for row in rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

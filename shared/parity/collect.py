@@ -129,7 +129,7 @@ class Session:
             for index, batch in enumerate(batches):
                 before = model.weights()
                 loss = trainer.train_step(batch)["loss"]
-                found[f"{recipe}/{index}/loss"] = np.asarray(loss, np.float64)
+                found[f"{recipe}/{index}/loss"] = np.asarray(float(loss))
                 after = model.weights()
                 found |= _under(f"{recipe}/{index}", {n: after[n] - before[n] for n in after})
             figures = trainer.evaluation_step(batches[0])

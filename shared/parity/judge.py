@@ -35,12 +35,24 @@ CEILING = 1e-2
 """More than this never passes, whatever rounding was measured: it would say nothing."""
 
 UNIT = 2.0**-23
+MIXED_UNIT = 2.0**-8
+"""bfloat16's unit roundoff."""
+
 DROPOUT_DEVIATIONS = 6.0
 SCALED = 1e-5
 """How far from its scale a kept value may be, of the largest: a compiler may compute what goes into
 a dropout layer twice, and round otherwise."""
 
 FORCED_HOLDS = "each step from the same weights is within its own rounding"
+
+
+def most_by_rounding(dtype: str) -> float:
+    """What outputs of the same weights may differ by that were computed in a dtype.
+
+    In bfloat16 it is the same multiple of the unit roundoff as float32 may have of what was
+    measured; whether they are held against each other or against float32's.
+    """
+    return FACTOR * MIXED_UNIT if dtype == "bfloat16" else TOLERANCES[dtype]
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ import numpy as np
 
 from shared import registry
 from shared.errors import ConfigurationError, InputError, TriptychError
-from shared.interface import DTYPES, Arrays, Derivatives, Model, Probe, axes_of
+from shared.interface import PROVED, Arrays, Derivatives, Model, Probe, axes_of
 from shared.parity import arrays, collect, judge, recipes
 from shared.parity.evidence import CaseEvidence
 from shared.parity.judge import Status
@@ -204,7 +204,7 @@ def compare_models(
         WeightsError: a model has a layer that is not known here.
         BackendMissingError: what the framework's panel needs is not installed.
     """
-    if dtype not in DTYPES:
+    if dtype not in PROVED:
         raise ConfigurationError(f"dtype must be float64 or float32, not {dtype!r}")
     sides = (_side(a, "a"), _side(b, "b"))
     if sides[0].backend == sides[1].backend:

@@ -43,6 +43,9 @@ RECIPES: Mapping[str, Settings | None] = {
     "adamw": Settings(optimizer="adamw", learning_rate=2.0**-10, weight_decay=0.25),
     "clipped": Settings(optimizer="sgd", learning_rate=2.0**-4, momentum=0.0, clip_norm=0.5),
     "cosine": Settings(optimizer="sgd", learning_rate=2.0**-7, momentum=0.0, decay_steps=STEPS),
+    "warm-up": Settings(
+        optimizer="sgd", learning_rate=2.0**-7, momentum=0.0, warmup_steps=7, decay_steps=STEPS - 10
+    ),
     SHIPPED: None,
 }
 
