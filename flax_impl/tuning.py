@@ -8,8 +8,7 @@ few primitives are computed by other means, which give the same numbers but for 
 - convolutions 1x1, and other gradients by kernels, as matrix products over a few images at a time;
 - the gradient of max-pooling by comparing slices.
 
-bfloat16 is added up in float32, and rounded once: XLA on a CPU has no products of bfloat16 that are
-faster.
+bfloat16 is added up in float32 there, and rounded once: Winograd's sums would lose digits in it.
 
 Since the jaxpr of a gradient is one like any other, `tuned` is put around the outermost function,
 a whole train step. What it gives can be differentiated and compiled again.
