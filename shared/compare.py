@@ -210,12 +210,13 @@ def show(comparison: Comparison, console: Console) -> None:
     settings = request.settings
     momentum = f" and momentum {settings.momentum:g}" if settings.optimizer == "sgd" else ""
     changes = {"up": settings.warmup_steps, "down": settings.decay_steps}
+    dtype = "" if request.dtype == "float32" else f"{request.dtype}, "
     schedule = ", ".join(f"{way} in {steps:,} steps" for way, steps in changes.items() if steps)
     table = Table(
         title=f"{request.architecture} on {request.data}: epochs {settings.epochs}, batch "
         f"{settings.batch_size}, {settings.optimizer} at {settings.learning_rate:g}{momentum}"
         f"{f' ({schedule})' if schedule else ''}, "
-        f"seed {request.seed}, {request.device}, {request.way}, {request.dtype}",
+        f"seed {request.seed}, {dtype}{request.way} on {request.device}",
         title_justify="left",
     )
     table.add_column("")
