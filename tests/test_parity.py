@@ -199,9 +199,12 @@ def failed(outcome: ladder.Outcome) -> set[tuple[str, str]]:
             faults.flax_not_finite,
             "basic_net",
             {
-                (rung, pair)
-                for rung in ("forward", "loss", "gradients", "dropout")
-                for pair in ("torch-flax", "flax-keras")
+                ("ways", "flax"),
+                *(
+                    (rung, pair)
+                    for rung in ("forward", "loss", "gradients", "dropout")
+                    for pair in ("torch-flax", "flax-keras")
+                ),
             },
         ),
         (
