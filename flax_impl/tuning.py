@@ -28,6 +28,10 @@ FEWEST_PRODUCTS = {"training": 32 * 64, "inference": 64 * 64}
 """With fewer pairs of channels, transforming the pixels costs more than Winograd's method saves. In
 inference XLA computes a convolution, ReLU and pooling in one, which it does better."""
 
+FEWEST_TILES = {"training": 0, "inference": 512}
+"""For fewer tiles of pixels, such as one image has, transforming the kernel costs more. A training
+has batches."""
+
 MOST_WASTE = 1.25
 """How many times the pixels may grow by being filled up to whole tiles."""
 
@@ -53,7 +57,9 @@ def tuned(function: Callable[..., Any], purpose: str = "training") -> Callable[.
         purpose: "training", for a function with gradients in it, or "inference".
     """
     rules: Rules = {
-        "conv_general_dilated": partial(_convolution, fewest=FEWEST_PRODUCTS[purpose]),
+        "conv_general_dilated": partial(
+            _convolution, fewest=FEWEST_PRODUCTS[purpose], tiles=FEWEST_TILES[purpose]
+        ),
         "select_and_scatter_add": _max_pool_gradient,
     }
 
@@ -120,6 +126,7 @@ def _convolution(
     batch_group_count: int,
     preferred_element_type: Any,
     fewest: int,
+    tiles: int,
     **_: Any,
 ) -> Array | None:
     """A convolution of images, forward or in a gradient: all are this one primitive."""
@@ -137,6 +144,7 @@ def _convolution(
         _pair(lhs_dilation),
         _pair(rhs_dilation),
         fewest,
+        tiles,
     )
     if made is None:
         return None
@@ -153,7 +161,14 @@ def _transposed(array: Array, spec: Sequence[int], order: Sequence[int]) -> Arra
 
 
 def _convolve(
-    x: Array, kernel: Array, stride: Pair, padding: Any, spread: Pair, dilation: Pair, fewest: int
+    x: Array,
+    kernel: Array,
+    stride: Pair,
+    padding: Any,
+    spread: Pair,
+    dilation: Pair,
+    fewest: int,
+    tiles: int,
 ) -> Array | None:
     """(B, H, W, C) and (h, w, C, O) to (B, H', W', O), or None where XLA's own way is as good."""
     size, ones = kernel.shape[:2], (1, 1)
@@ -177,15 +192,16 @@ def _convolve(
         return None
     if size == ones:
         return _pad(x, padding)[:, :: stride[0], :: stride[1]] @ kernel[0, 0]
-    if size == (3, 3) and stride == ones and _pays(kernel, made, fewest):
+    if size == (3, 3) and stride == ones and _pays(len(x), kernel, made, fewest, tiles):
         return _winograd(x, kernel, padding, made)
     return None
 
 
-def _pays(kernel: Array, made: Pair, fewest: int) -> bool:
+def _pays(batch: int, kernel: Array, made: Pair, fewest: int, tiles: int) -> bool:
     """Whether Winograd's method is faster."""
     filled = math.prod(side + side % 2 for side in made)
-    return math.prod(kernel.shape[2:]) >= fewest and filled <= MOST_WASTE * math.prod(made)
+    many = math.prod(kernel.shape[2:]) >= fewest and batch * filled // 4 >= tiles
+    return many and filled <= MOST_WASTE * math.prod(made)
 
 
 def _pad(x: Array, padding: Any) -> Array:

@@ -128,6 +128,31 @@ def test_the_gradient_of_pooling_goes_to_the_first_of_equal_pixels(
     assert close(found["tuned"], found["stock"], 1e-15)
 
 
+def rewritten(batch: int, purpose: str) -> bool:  # in a worker
+    """Whether a convolution of images 14x14 is computed by other means."""
+    import jax
+    import jax.numpy as jnp
+    from jax import lax
+
+    from flax_impl.tuning import tuned
+
+    x, kernel = jnp.zeros((batch, 14, 14, 64)), jnp.zeros((3, 3, 64, 64))
+
+    def convolve(x: Any) -> Any:
+        numbers = ("NHWC", "HWIO", "NHWC")
+        return lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=numbers)
+
+    return "conv_general_dilated" not in str(jax.make_jaxpr(tuned(convolve, purpose))(x))
+
+
+def test_one_image_alone_is_convolved_as_it_is(lend: Lend) -> None:
+    """To transform the kernel takes as long for one image as for many."""
+    worker = lend("flax")
+    assert not worker.call(rewritten, 1, "inference")
+    assert worker.call(rewritten, 64, "inference")
+    assert worker.call(rewritten, 1, "training")
+
+
 def nested() -> tuple[np.ndarray, np.ndarray, int]:  # in a worker
     """A function of a user's: a loop, a condition, a compiled part, a derivative of its own."""
     import jax
