@@ -272,6 +272,14 @@ def test_it_is_shown_and_put_into_markdown() -> None:
     assert "time to" not in table.markdown(Outcome(Request()))
 
 
+def test_a_readme_names_no_folder_of_this_machine() -> None:
+    measured = outcome()
+    assert measured.accuracy
+    measured.accuracy.source = "/home/somebody/digits"
+    assert "/home/somebody/digits" in printed(measured)
+    assert "/home/somebody" not in table.markdown(measured)
+
+
 def test_json_has_what_is_counted_from_the_trainings() -> None:
     value = json.loads(json.dumps(cli._finite(outcome().to_dict()), allow_nan=False))["accuracy"]
     assert value["ratio"] == pytest.approx(101 / 21)

@@ -38,6 +38,14 @@ def show(outcome: Outcome, console: Console) -> None:
             console.print(line, highlight=False, soft_wrap=True)
     if outcome.accuracy:
         console.print(_table(_goal(outcome.accuracy), _ACCURACY, outcome.accuracy.rows))
+    if outcome.accuracy:
+        # Not in a README: a folder of this machine is nobody else's.
+        console.print(
+            f"the digits of the time to {outcome.accuracy.goal.percent:g} %: "
+            f"{outcome.accuracy.source}",
+            soft_wrap=True,
+            highlight=False,
+        )
     for line in [*accuracy_lines(outcome), *cost_lines(outcome), *circumstances(outcome)]:
         console.print(line, highlight=False, soft_wrap=True)
     for line in _settings(outcome):
@@ -228,7 +236,7 @@ def accuracy_lines(outcome: Outcome) -> list[str]:
     found = outcome.accuracy
     if found is None:
         return []
-    lines = [f"the digits of the time to {found.goal.percent:g} %: {found.source}"]
+    lines = []
     if found.ratio:
         lines.append(
             f"torch, preset fast over the tutorial's loop: {found.goal.percent:g} % "
