@@ -210,11 +210,12 @@ class FlaxBackend:
     def resolved(self) -> dict[str, str]:
         """Compilation and precision as they are in this process; threads are one a CPU."""
         settings = jax.config.values
-        kept = settings["jax_enable_compilation_cache"] and settings["jax_compilation_cache_dir"]
+        folder = settings["jax_compilation_cache_dir"]
+        cached = folder and settings["jax_enable_compilation_cache"]
         return {
             "platform": jax.default_backend(),
             "jit": "off" if settings["jax_disable_jit"] else "on",
-            "compilation cache": "on" if kept else "off",
+            "compilation cache": "on" if cached else "off",
             "float32 products": settings["jax_default_matmul_precision"] or "default",
         }
 

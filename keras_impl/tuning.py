@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
 from typing import Any
-from unittest.mock import patch
 
 import keras
 import tensorflow as tf
@@ -45,8 +44,11 @@ def _pooling_first() -> Iterator[None]:
         return pool(x, *arguments)
 
     # Keras looks it up when it is called, and graphs are recorded one at a time.
-    with patch.object(tf.nn, "max_pool", exchanged):
+    tf.nn.max_pool = exchanged
+    try:
         yield
+    finally:
+        tf.nn.max_pool = pool
 
 
 class TunedTrainer:

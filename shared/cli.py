@@ -28,6 +28,7 @@ from shared.errors import (
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from shared.compare import Request
     from shared.mnist import Dataset
 
 
@@ -423,37 +424,17 @@ def compare(
     Exits with 1 when a backend fails or the first forward passes do not agree.
     """
     spec = specs.find(architecture)
-    from shared import caches, tasks, training
+    from shared import caches
     from shared import compare as room
 
-    task = spec.require_task()
-    chosen_preset = spec.preset(preset) if preset else None
-    chosen_settings = _settings(chosen_preset or spec, settings)
-    _check_seed(seed)
+    spec.require_task()
     chosen = _backends(backends)
-    _check_device(device)
-    _check_way(way)
-    _check_dtype(dtype)
     path = _writable(json_path or Path(f"triptych-compare-{spec.name}.json"))
-    dataset = _dataset(data, data_dir)
-    examples = tasks.examples(task, len(dataset.train.labels))
-    training.check_batch(chosen_settings, examples)
-    if chosen_preset:
-        chosen_settings = chosen_preset.scheduled(chosen_settings, examples)
-    request = room.Request(
-        spec.name,
-        dataset.name,
-        str(data_dir) if data_dir else None,
-        chosen_settings,
-        seed,
-        device,
-        way,
-        dtype,
-    )
+    request, source = _request(spec, preset, settings, data, data_dir, seed, device, way, dtype)
     caches.keep()
     notices = _console(stderr=True)
     comparison = room.compare(
-        spec, request, dataset.source, chosen, lambda text: notices.print(text, highlight=False)
+        spec, request, source, chosen, lambda text: notices.print(text, highlight=False)
     )
     _write_json(path, {"data_asked_for": data, **comparison.to_dict()})
     room.show(comparison, _console())
@@ -689,34 +670,14 @@ def train(
 ) -> int:
     """Train an architecture in one backend and save its canonical weights."""
     spec = specs.find(architecture)
-    from shared import caches, tasks, training, weights, workers
+    from shared import caches, weights, workers
     from shared import compare as room
 
-    task = spec.require_task()
-    chosen_preset = spec.preset(preset) if preset else None
-    chosen_settings = _settings(chosen_preset or spec, settings)
-    _check_seed(seed)
+    spec.require_task()
     specs.choose("backend", backend, specs.PANELS)
-    _check_device(device)
-    _check_way(way)
-    _check_dtype(dtype)
     path = _writable(output or Path(f"{spec.name}-{backend}.safetensors"))
     history_path = _writable(json_path) if json_path else None
-    dataset = _dataset(data, data_dir)
-    examples = tasks.examples(task, len(dataset.train.labels))
-    training.check_batch(chosen_settings, examples)
-    if chosen_preset:
-        chosen_settings = chosen_preset.scheduled(chosen_settings, examples)
-    request = room.Request(
-        spec.name,
-        dataset.name,
-        str(data_dir) if data_dir else None,
-        chosen_settings,
-        seed,
-        device,
-        way,
-        dtype,
-    )
+    request, _ = _request(spec, preset, settings, data, data_dir, seed, device, way, dtype)
     caches.keep()
     with workers.Worker(backend, workers.environment(way)) as worker:
         run = worker.call(room.train, backend, request, None)
@@ -729,7 +690,7 @@ def train(
         "device": device,
         "way": way,
         "dtype": dtype,
-        "data": dataset.name,
+        "data": request.data,
         "history": history.to_dict(),
     }
     weights.write(path, run.trained, metadata)
@@ -822,6 +783,37 @@ def _console(*, stderr: bool = False) -> Console:
     wide = None if stream.isatty() or "COLUMNS" in os.environ else 120
     # Without markup: `pip install 'triptych[torch]'` is no style.
     return Console(stderr=stderr, width=wide, markup=False)
+
+
+def _request(
+    spec: specs.Spec,
+    preset: str | None,
+    given: dict[str, Any],
+    data: str,
+    directory: Path | None,
+    seed: int,
+    device: str,
+    way: str,
+    dtype: str,
+) -> tuple[Request, str]:
+    """What a training is to do, and where its data come from."""
+    from shared import tasks, training
+    from shared.compare import Request
+
+    chosen = spec.preset(preset) if preset else None
+    settings = _settings(chosen or spec, given)
+    _check_seed(seed)
+    _check_device(device)
+    _check_way(way)
+    _check_dtype(dtype)
+    dataset = _dataset(data, directory)
+    examples = tasks.examples(spec.require_task(), len(dataset.train.labels))
+    training.check_batch(settings, examples)
+    if chosen:
+        settings = chosen.scheduled(settings, examples)
+    where = str(directory) if directory else None
+    request = Request(spec.name, dataset.name, where, settings, seed, device, way, dtype)
+    return request, dataset.source
 
 
 def _settings(base: specs.Spec | specs.Preset, given: dict[str, Any]) -> specs.Settings:
