@@ -93,6 +93,8 @@ class FlaxModel:
         """The function compiled, in the model's way."""
         # XLA's primitives are slow on a CPU alone.
         slow = self.way == "tuned" and self.device == "cpu"
+        if slow:
+            compiling.give_memory_back()
         # float32 is compiled as people run it; float64 is asked for what a network means. There
         # XLA's loops for convolutions need optimising; tuned, most of them are matrix products.
         loops = None if slow else self.variables

@@ -24,7 +24,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.extend.core import ClosedJaxpr, Literal
 
-FEWEST_PRODUCTS = {"training": 32 * 64, "inference": 64 * 64}
+FEWEST_PRODUCTS = {"training": 16 * 32, "inference": 64 * 64}
 """With fewer pairs of channels, transforming the pixels costs more than Winograd's method saves. In
 inference XLA computes a convolution, ReLU and pooling in one, which it does better."""
 
@@ -35,15 +35,19 @@ has batches."""
 MOST_WASTE = 1.25
 """How many times the pixels may grow by being filled up to whole tiles."""
 
+FEWEST_WEIGHTS = 16 * 16
+"""With fewer pairs of channels XLA's own gradient by a kernel is as fast."""
+
 MANY_WEIGHTS = 9
-"""For larger kernels XLA's own gradient by weights is as fast."""
+"""For larger kernels too."""
 
 MANY_CHANNELS = 128
 """With as many, it pays for gradients by weights too."""
 
-WORKING_SET = 2 << 20
-"""Bytes that a piece of a batch may take while it is computed: what stays in a cache is not read
-from memory again."""
+IN_COLUMNS = 7 << 19
+TRANSFORMED = 20 << 20
+"""Bytes that a piece of a batch may take while it is computed, as columns for a gradient by a
+kernel or in Winograd's method: what stays in a cache is not read from memory again."""
 
 
 Rules = Mapping[str, Callable[..., Any]]
@@ -183,7 +187,7 @@ def _convolve(
     if min(*made, *size, *x.shape[1:3]) < 1:
         return None
     if stride == ones and math.prod(size) > math.prod(made):
-        if math.prod(made) > MANY_WEIGHTS or len(x) * kernel.shape[3] < fewest:
+        if math.prod(made) > MANY_WEIGHTS or len(x) * kernel.shape[3] < FEWEST_WEIGHTS:
             return None
         if spread == ones:
             return _weight_gradient(x, kernel, padding, dilation, made)
@@ -276,9 +280,18 @@ def _products(left: Grid, right: Grid) -> Grid:
 def _winograd(x: Array, kernel: Array, padding: Any, made: Pair) -> Array:
     """A convolution 3x3 with stride 1."""
     weights = _twice(_of_kernel, [[kernel[i, j] for j in range(3)] for i in range(3)])  # (C, O)
-    grid = _twice(_to_result, _products(_tiles(x, padding, made), weights))
-    shape = (len(x), *(-(-side // 2) for side in made), -1)
-    return _interleave([[array.reshape(shape) for array in row] for row in grid], made)
+    height, width = (-(-side // 2) for side in made)
+
+    def convolve(x: Array) -> Array:
+        grid = _twice(_to_result, _products(_tiles(x, padding, made), weights))
+        shape = (len(x), height, width, -1)
+        return _interleave([[array.reshape(shape) for array in row] for row in grid], made)
+
+    transformed = 16 * height * width * sum(kernel.shape[2:]) * x.dtype.itemsize
+    cut = _cut(transformed, TRANSFORMED, x)
+    if cut is None:
+        return convolve(x)
+    return lax.map(convolve, *cut).reshape(len(x), *made, -1)
 
 
 def _interleave(grid: Grid, made: Pair) -> Array:
@@ -317,20 +330,38 @@ def _weight_gradient(x: Array, g: Array, padding: Any, stride: Pair, made: Pair)
         turned = g.reshape(-1, out).T
         return jnp.stack([turned @ row.reshape(-1, row.shape[-1]) for row in rows])
 
-    pieces = _pieces(len(x), x.shape[1] * width * made[1] * channels * x.itemsize)
-    if pieces == 1:
-        gradient = product(x, g)
-    else:
-        zeros = jnp.zeros((made[0], out, made[1] * channels), x.dtype)
-        cut = [array.reshape(pieces, -1, *array.shape[1:]) for array in (x, g)]
-        gradient, _ = lax.scan(lambda total, xg: (total + product(*xg), None), zeros, cut)
+    columns = x.shape[1] * width * made[1] * channels * x.dtype.itemsize
+    gradient = _sum(product, (x, g), columns, IN_COLUMNS)
     return gradient.reshape(made[0], out, made[1], channels).transpose(3, 0, 2, 1)
 
 
-def _pieces(batch: int, size: int) -> int:
-    """Into how many equal pieces to cut a batch of images that take so many bytes each."""
-    counts = (n for n in range(1, batch // 2 + 1) if batch % n == 0)
-    return next((n for n in counts if batch // n * size <= WORKING_SET), 1)
+def _sum(function: Callable[..., Array], batches: Sequence[Array], size: int, room: int) -> Array:
+    """A sum over the images of some batches, in pieces: as `_cut`."""
+    cut = _cut(size, room, *batches)
+    if cut is None:
+        return function(*batches)
+    shape = jax.eval_shape(function, *batches)
+    zeros = jnp.zeros(shape.shape, shape.dtype)
+    return lax.scan(lambda total, piece: (total + function(*piece), None), zeros, cut)[0]
+
+
+def _cut(size: int, room: int, *batches: Array) -> list[Array] | None:
+    """Batches as equal pieces (pieces, B', ...) that take no more room, or None for one piece.
+
+    Args:
+        size: Bytes that an image takes.
+        room: Bytes that a piece may take, if an image takes no more.
+        batches: Arrays (B, ...).
+    """
+    batch = len(batches[0])
+    pieces = next(
+        n
+        for n in range(1, batch + 1)
+        if batch % n == 0 and (n == batch or batch // n * size <= room)
+    )
+    if pieces == 1:
+        return None
+    return [array.reshape(pieces, -1, *array.shape[1:]) for array in batches]
 
 
 def _spread_weight_gradient(
@@ -359,9 +390,15 @@ def _winograd_weights(x: Array, g: Array, padding: Any) -> Array:
     """The gradient by a kernel 3x3 (3, 3, C, O)."""
     size = (g.shape[1], g.shape[2])
     g = _pad(g, [(0, side % 2) for side in size])
-    spread = _flat(_twice(_of_result, [[g[:, i::2, j::2] for j in range(2)] for i in range(2)]))
-    turned = [[array.T for array in row] for row in spread]
-    grid = _twice(_to_kernel, _products(turned, _tiles(x, padding, size)))  # (O, C)
+
+    def products(x: Array, g: Array) -> Array:
+        spread = _flat(_twice(_of_result, [[g[:, i::2, j::2] for j in range(2)] for i in range(2)]))
+        turned = [[array.T for array in row] for row in spread]
+        return jnp.stack([jnp.stack(row) for row in _products(turned, _tiles(x, padding, size))])
+
+    transformed = 4 * math.prod(g.shape[1:3]) * (x.shape[3] + g.shape[3]) * x.dtype.itemsize
+    summed = _sum(products, (x, g), transformed, TRANSFORMED)
+    grid = _twice(_to_kernel, [list(row) for row in summed])  # (O, C)
     return jnp.stack([jnp.stack(row) for row in grid]).swapaxes(2, 3)
 
 

@@ -3,6 +3,9 @@
 That whole networks are the same in both ways is the ladder's rung `ways`.
 """
 
+import os
+import platform
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -82,6 +85,83 @@ def test_a_tuned_convolution_gives_the_same(lend: Lend, shape: tuple[int, ...], 
     assert len(found["tuned"]) == 3
     for stock, tuned in zip(found["stock"], found["tuned"], strict=True):
         assert close(tuned, stock, 1e-13)
+
+
+def convolved_in_pieces(shape: tuple[int, ...], batch: int) -> dict[str, Any]:  # in a worker
+    """As `convolved`, with room for three images of 8x8 with 64 channels in a piece."""
+    from flax_impl import tuning
+
+    before = tuning.TRANSFORMED, tuning.IN_COLUMNS
+    tuning.TRANSFORMED, tuning.IN_COLUMNS = (3 * 4 * 64 * 128 * 8, 3 * 64 * 3 * 64 * 8)
+    try:
+        return convolved(shape, batch)
+    finally:
+        tuning.TRANSFORMED, tuning.IN_COLUMNS = before
+
+
+@pytest.mark.parametrize("batch", [2, 6, 7, 8])
+@pytest.mark.parametrize("shape", [(8, 8, 64, 64, 3, 1, 1, 1), (9, 9, 128, 128, 3, 1, 1, 1)])
+def test_a_batch_in_pieces_gives_the_same(lend: Lend, shape: tuple[int, ...], batch: int) -> None:
+    found = lend("flax").call(convolved_in_pieces, shape, batch)
+    assert found["left"] == 0
+    for stock, tuned in zip(found["stock"], found["tuned"], strict=True):
+        assert close(tuned, stock, 1e-13)
+
+
+def scratch(batch: int) -> int:  # in a worker
+    """The bytes that a convolution and its gradients need beside arguments and results."""
+    import jax
+    import jax.numpy as jnp
+    from jax import lax
+
+    from flax_impl.tuning import tuned
+
+    x, kernel = jnp.zeros((batch, 32, 32, 64)), jnp.zeros((3, 3, 64, 64))
+
+    def convolve(x: Any, kernel: Any) -> Any:
+        numbers = ("NHWC", "HWIO", "NHWC")
+        return lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=numbers)
+
+    def whole(x: Any, kernel: Any, g: Any) -> Any:
+        made, back = jax.vjp(convolve, x, kernel)
+        return (made, *back(g))
+
+    analysis: Any = jax.jit(tuned(whole)).lower(x, kernel, x).compile().memory_analysis()
+    return analysis.temp_size_in_bytes
+
+
+def test_the_copies_of_a_convolution_do_not_grow_with_its_batch(lend: Lend) -> None:
+    pixels = 32 * 32 * 64 * 4  # of an image
+    small, large = (lend("flax").call(scratch, batch) for batch in (64, 128))
+    assert large - small < 3 * 64 * pixels  # not Winograd's sixteen for each four
+
+
+def resident() -> int:  # in a worker
+    """The bytes of memory that this process has."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def returned() -> tuple[int, int, int]:  # in a worker
+    """Memory with 200 MB in use; with them free; and after a compilation of two seconds."""
+    import jax
+
+    from flax_impl.compiling import give_memory_back
+
+    give_memory_back()
+    arrays = [np.ones(50_000, np.uint8) for _ in range(4_000)]
+    used = resident()
+    del arrays[:-1]  # the last is above them all: the C library does not give back by itself
+    freed = resident()
+    jax.monitoring.record_event_duration_secs("/jax/core/compile/backend_compile_duration", 2)
+    return used, freed, resident()
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="of the C libraries, glibc's way")
+def test_what_the_compiler_freed_is_given_back(lend: Lend) -> None:
+    used, freed, after = lend("flax").call(returned)
+    assert used - freed < 50_000_000
+    assert used - after > 150_000_000
 
 
 def test_large_convolutions_are_rewritten_and_small_ones_are_not(lend: Lend) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from shared import registry
 from shared.errors import BackendMissingError, ConfigurationError, WorkerError
-from shared.workers import Worker
+from shared.workers import TUNED, Worker, environment
 from tests.conftest import FLAVOURS, SHARING, Lend, lacking
 
 MARK = "TRIPTYCH_TEST_MARK"
@@ -132,6 +132,15 @@ def test_environment_of_a_worker_is_its_own(some: Worker, monkeypatch: pytest.Mo
         assert pid != os.getpid()
     assert pid not in {child.pid for child in multiprocessing.active_children()}
     assert some.call(read_environment, f"{MARK}_2") is None
+
+
+def test_the_tuned_environment_keeps_what_the_user_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.check=1")
+    assert environment("idiomatic") == {}
+    tunables = environment("tuned")["GLIBC_TUNABLES"]
+    assert tunables == "glibc.malloc.check=1:glibc.malloc.hugetlb=1"
+    monkeypatch.delenv("GLIBC_TUNABLES")
+    assert environment("tuned") == TUNED
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from shared import caches, machine, mnist, registry, specs, tasks, training
 from shared.benchmark.measure import Clock
 from shared.errors import TriptychError
 from shared.specs import Settings, Spec
-from shared.workers import TUNED, Worker
+from shared.workers import Worker, environment
 
 STEPS, EPOCHS = 20, 8
 """Of the training whose loop is held against a bare one."""
@@ -93,7 +93,7 @@ def collect(
     for backend in backends:
         report(f"costs: {spec.name} {backend} tuned")
         try:
-            with start(backend, TUNED) as worker:
+            with start(backend, environment("tuned")) as worker:
                 # The growth of memory first: what came before is not given back.
                 costs.growth[backend] = worker.call(growth, spec.name, backend, device)
                 costs.loop[backend] = worker.call(loop, spec.name, backend, device)
@@ -114,9 +114,9 @@ def cache(
     bare: list[float] = []
     for _ in range(rounds):
         with TemporaryDirectory() as folder:
-            environment = {**TUNED, **caches.environment(Path(folder))}
+            variables = {**environment("tuned"), **caches.environment(Path(folder))}
             for seconds in (bare, ours):
-                with start("flax", environment) as worker:
+                with start("flax", variables) as worker:
                     seconds.append(worker.call(first_step, name, "flax", device))
     return pair(ours, bare)
 

@@ -39,6 +39,7 @@ LEAD_IN = 2
 
 _SETTINGS = (
     "CUDA_VISIBLE_DEVICES",
+    "GLIBC_TUNABLES",
     "JAX_",
     "KERAS_BACKEND",
     "MALLOC_",
@@ -379,7 +380,7 @@ class ReferenceSession:
 def resolved(backend: Any) -> dict[str, str]:
     """Which settings are in force in this process: what the framework says, and the environment."""
     names = sorted(name for name in os.environ if name.startswith(_SETTINGS))
-    keeps = all(os.environ.get(name) == value for name, value in TUNED.items())
+    keeps = all(value in os.environ.get(name, "") for name, value in TUNED.items())
     return {
         "CPUs": str(_cpus()),
         "allocator": "keeps what is freed" if keeps else "the system's",

@@ -313,7 +313,7 @@ def _settings(outcome: Outcome) -> list[str]:
         text = ", ".join(
             f"{name}: {value}"
             for name, value in row.resolved.items()
-            if not name.startswith("MALLOC_")  # which "allocator" says already
+            if not name.startswith(("GLIBC_", "MALLOC_"))  # which "allocator" says already
         )
         told.setdefault(text, []).append(row.title)
     return [f"{', '.join(dict.fromkeys(titles))}: {text}" for text, titles in told.items()]
