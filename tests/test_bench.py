@@ -547,6 +547,21 @@ def test_foreign_load_is_what_nobody_of_us_used() -> None:
     assert foreign.share is None
 
 
+@pytest.mark.usefixtures("quiet")
+def test_markdown_has_the_first_architecture_whole_and_all_side_by_side() -> None:
+    outcome, _ = benched(architectures=("basic_net", "mimo_net"))
+    text = table.markdown(outcome)
+    assert text.count("| torch tuned |") == 1
+    for name in ("basic_net", "mimo_net"):
+        (line,) = [line for line in text.splitlines() if line.startswith(f"| `{name}` |")]
+        assert line.startswith(f"| `{name}` | 2.00, 2.00 | ")
+        assert line.endswith(" | 1.00, 1.00 | 1.00, 1.00 | 1.25, 1.25 |")
+    outcome, _ = benched({"flax tuned": "train"}, architectures=("basic_net", "mimo_net"))
+    assert "| `mimo_net` | 2.00, - | " in table.markdown(outcome)
+    alone, _ = benched(architectures=("basic_net",))
+    assert "| `basic_net` |" not in table.markdown(alone)
+
+
 def test_the_peak_is_the_best_of_several_products() -> None:
     times = iter([0, 4, 10, 12, 20, 23])
     assert machine.product_rate(size=8, clock=lambda: next(times)) == 2 * 8**3 / 2

@@ -349,18 +349,24 @@ def warnings(outcome: Outcome) -> list[str]:
 
 
 def markdown(outcome: Outcome) -> str:
-    """The tables for a README: measured, every number."""
+    """The tables for a README, of the first architecture whole: measured, every number."""
     blocks = []
-    for architecture in outcome.request.architectures:
+    measured = [name for name in outcome.request.architectures if outcome.of(name)]
+    for architecture in measured[:1]:
         rows = outcome.of(architecture)
-        if not rows:
-            continue
         speed, cost = _speed(outcome, rows), _cost(outcome)
         # No more columns than a page has room for.
         columns = [*speed[:3], *speed[-3:-2], speed[-1], *cost[1:2], *cost[4:7]]
         blocks.append(f"`{architecture}`, training in batches of {outcome.request.batch_sizes[0]}:")
         blocks.append(_markdown_table(columns, rows))
         blocks.append(_bullets(comparisons(outcome, architecture)))
+    if len(measured) > 1:
+        backends = ", ".join(dict.fromkeys(row.backend for row in outcome.rows))
+        blocks.append(
+            f"The tuned way over the idiomatic, and the share of the peak that it trains at, of "
+            f"{backends}:"
+        )
+        blocks.append(_markdown_table(_overview(outcome), measured))
     if outcome.accuracy:
         blocks.append(f"The {_goal(outcome.accuracy)}:")
         blocks.append(_markdown_table(_ACCURACY, outcome.accuracy.rows))
@@ -369,6 +375,45 @@ def markdown(outcome: Outcome) -> str:
     if outcome.costs:
         blocks += ["What the project adds:", _bullets(cost_lines(outcome))]
     return "\n\n".join(filter(None, [*blocks, *warnings(outcome)]))
+
+
+def _overview(outcome: Outcome) -> list[Column]:
+    """The columns of a table with a row for each architecture, and all backends in a cell."""
+    rows = {(row.architecture, row.backend, row.way): row for row in outcome.rows}
+    backends = list(dict.fromkeys(row.backend for row in outcome.rows))
+
+    def cells(cell: Callable[[Row, Row], str]) -> Callable[[str], str]:
+        def of(architecture: str) -> str:
+            found = []
+            for backend in backends:
+                row = rows.get((architecture, backend, check.TUNED))
+                base = rows.get((architecture, backend, check.IDIOMATIC))
+                found.append(cell(row, base) if row and base else NONE)
+            return ", ".join(found)
+
+        return of
+
+    def ratio(what: str) -> Callable[[str], str]:
+        def cell(row: Row, base: Row) -> str:
+            value = check.compared(row, base).get(what)
+            return NONE if value is None else f"{value:.2f}"
+
+        return cells(cell)
+
+    def memory(row: Row, base: Row) -> str:
+        better = check.compared(row, base).get("memory")
+        return f"{1 / better:.2f}" if better else NONE
+
+    return [
+        ("", lambda architecture: f"`{architecture}`"),
+        ("training", ratio("training")),
+        ("of peak", cells(lambda row, _: _share(row, "training"))),
+        *(
+            (f"inference of {size}", ratio(f"inference of {size}"))
+            for size in (outcome.request.batch_sizes[-1], 1)
+        ),
+        ("memory", cells(memory)),
+    ]
 
 
 def _bullets(lines: Sequence[str]) -> str:
