@@ -5,6 +5,7 @@ That whole networks are the same in both ways is the ladder's rung `ways`.
 
 import os
 import platform
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import numpy as np
 import pytest
 
 from shared.errors import ConfigurationError
+from shared.parity import collect, judge, recipes
 from shared.registry import load
-from shared.specs import SPECS
+from shared.specs import SPECS, find
 from tests.conftest import Lend, close, sentence
 
 # Height, width, channels, filters, kernel, stride, padding, zeros between the pixels.
@@ -379,3 +381,22 @@ def test_tuned_is_the_default_and_another_way_is_refused(lend: Lend, flavour: st
     assert worker.call(build, worker.backend, "idiomatic") == "idiomatic"
     said = sentence(worker, ConfigurationError, build, worker.backend, "fast")
     assert said == "way must be idiomatic or tuned, not 'fast'"
+
+
+def steps_of_both_ways(backend: str, name: str) -> judge.Result | None:  # in a worker
+    spec = find(name)
+    case = recipes.trained_case(spec)
+    assert case is not None
+    whole = collect.plan(spec, case, ["float64"])
+    plan = replace(whole, batches=whole.batches[:1], steps=1, recipes=())
+    return judge.ways(collect.Session(backend, plan).evidence())
+
+
+@pytest.mark.parametrize("name", ["mnist_classifier", "simple_resnet"])
+@pytest.mark.parametrize("backend", ["torch", "flax", "keras"])
+def test_steps_are_the_same_where_gradients_are_nearly_0(
+    lend: Lend, backend: str, name: str
+) -> None:
+    result = lend(backend).call(steps_of_both_ways, backend, name)
+    assert result is not None
+    assert result.status == "passed", result.detail
