@@ -95,10 +95,8 @@ class FlaxModel:
         slow = self.way == "tuned" and self.device == "cpu"
         if slow:
             compiling.give_memory_back()
-        # float32 is compiled as people run it; float64 is asked for what a network means. There
-        # XLA's loops for convolutions need optimising; tuned, most of them are matrix products.
-        loops = None if slow else self.variables
-        options = compiling.quickly(loops) if self.dtype == "float64" else None
+        # float32 is compiled as people run it; float64 is asked for what a network means.
+        options = compiling.quickly(self.variables) if self.dtype == "float64" else None
         return jax.jit(tuned(function, purpose) if slow else function, compiler_options=options)
 
     def table(self) -> list[TensorInfo]:

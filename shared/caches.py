@@ -56,6 +56,7 @@ def environment(folder: Path) -> dict[str, str]:
     """The variables with which JAX keeps what it compiles in a folder."""
     return {
         "JAX_COMPILATION_CACHE_DIR": str(folder),
-        # JAX's own threshold of a second leaves out evaluation steps, and most of inference.
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.5",
+        # JAX's own threshold of a second leaves out evaluation steps, most of inference, and what
+        # the ladder has many of.
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
     }

@@ -457,6 +457,7 @@ def parity(
     With files of evidence: hold these against each other, without any framework. Exits with 1 when
     a check fails, a comparison is missing, or there was nothing to compare.
     """
+    from shared import caches
     from shared.parity import ladder, table
 
     dtypes = _dtypes(dtype)
@@ -474,6 +475,7 @@ def parity(
     else:
         chosen = [specs.find(name) for name in names or specs.SPECS]
         _check_device(device)
+        caches.keep()
         with _console(stderr=True).status("starting") as status:
             outcome = ladder.climb(
                 chosen,

@@ -121,22 +121,18 @@ class Session:
         batches = [_cast(batch, dtype) for batch in self.plan.both_ways]
         inputs = {name: batches[0][name] for name in self.plan.case.network.inputs}
         found = _under("forward", model(inputs))
-        for recipe, settings in recipes.BOTH_WAYS.items():
-            if recipe == "adam" and not self.plan.batches:
-                continue
-            model.load_weights(start)
-            trainer = model.trainer(task, settings, recipes.SEED)
-            for index, batch in enumerate(batches):
-                before = model.weights()
-                loss = trainer.train_step(batch)["loss"]
-                found[f"{recipe}/{index}/loss"] = np.asarray(float(loss))
-                after = model.weights()
-                found |= _under(f"{recipe}/{index}", {n: after[n] - before[n] for n in after})
-            figures = trainer.evaluation_step(batches[0])
-            found |= _under(
-                f"{recipe}/evaluation", {n: np.asarray(f, np.float64) for n, f in figures.items()}
-            )
-        return found
+        recipe = "adam" if self.plan.batches else "momentum"
+        trainer = model.trainer(task, recipes.BOTH_WAYS[recipe], recipes.SEED)
+        for index, batch in enumerate(batches):
+            before = model.weights()
+            loss = trainer.train_step(batch)["loss"]
+            found[f"{recipe}/{index}/loss"] = np.asarray(float(loss))
+            after = model.weights()
+            found |= _under(f"{recipe}/{index}", {n: after[n] - before[n] for n in after})
+        figures = trainer.evaluation_step(batches[0])
+        return found | _under(
+            f"{recipe}/evaluation", {n: np.asarray(f, np.float64) for n, f in figures.items()}
+        )
 
     def _train(self, dtype: str) -> Arrays:
         """Every recipe's training."""

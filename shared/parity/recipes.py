@@ -56,7 +56,7 @@ BOTH_WAYS: Mapping[str, Settings] = {
     "momentum": Settings(optimizer="sgd", learning_rate=2.0**-3, momentum=7 / 8),
     "adam": Settings(optimizer="adam", learning_rate=2.0**-3, epsilon=2.0**-2),
 }
-"""What both ways of a backend are trained with; Adam only where trainings are compared.
+"""What both ways of a backend are trained with: Adam where trainings are compared, else momentum.
 
 Adam divides a gradient by its own size and epsilon: one of 1e-8 that is known to 1e-17 is then
 known to 1e-9. With this epsilon each step is known as well as its gradients are, and with these
