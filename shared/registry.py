@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -75,7 +76,22 @@ def load(name: str) -> Backend:
     with _silent_stderr():
         backend = importlib.import_module(f"{PANELS[name]}.backend").BACKEND
         backend.devices()
+    logging.getLogger("tensorflow").addFilter(_is_no_false_alarm)
     return backend
+
+
+_RECORDED_ONCE = ("KerasModel.", "TunedTrainer.", "TensorFlowTrainer._make_function.")
+
+
+def _is_no_false_alarm(record: logging.LogRecord) -> bool:
+    """Whether TensorFlow's notice is not one of a function that is traced again and again.
+
+    It counts how often a piece of code is traced. Here the same code makes one function for each
+    network, and each of them is traced once.
+    """
+    said = record.getMessage()
+    ours = any(f"calls to <function {name}" in said for name in _RECORDED_ONCE)
+    return not (ours and "triggered tf.function retracing" in said)
 
 
 @contextmanager

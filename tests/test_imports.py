@@ -209,3 +209,33 @@ def test_listing_the_architectures_loads_no_framework() -> None:
     assert all(name in "\n".join(listed) for name in SPECS)
     assert "shared.cli" in modules.split()
     assert not roots(set(modules.split())) & (FRAMEWORKS | set(PANELS.values()))
+
+
+def test_many_networks_in_a_process_raise_no_false_alarm() -> None:
+    reason = lacking("keras")
+    if reason:
+        pytest.skip(reason)
+    code = (
+        "import sys, numpy as np\n"
+        "from shared import registry, specs\n"
+        "from shared.interface import WAYS\n"
+        "backend, spec = registry.load('keras'), specs.find('basic_net')\n"
+        "batch = {'image': np.zeros((2, 28, 28, 1), 'f'), 'label': np.zeros(2, 'i')}\n"
+        "for number in range(7):\n"
+        "    for way in WAYS:\n"
+        "        model = backend.build(spec.network, seed=0, way=way)\n"
+        "        model({'image': batch['image']})\n"
+        "        model.trainer(spec.task, spec.settings, 0).train_step(batch)\n"
+        "import tensorflow as tf\n"
+        "def own(x):\n"
+        "    return x\n"
+        "for number in range(7):\n"
+        "    tf.function(own)(tf.zeros(1))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    alarms = [line for line in done.stderr.splitlines() if "retracing" in line]
+    assert alarms
+    assert all("<function own" in line for line in alarms), alarms
