@@ -53,14 +53,15 @@ RECIPES: Mapping[str, Settings | None] = {
 STEPS_BOTH_WAYS = 2
 
 BOTH_WAYS: Mapping[str, Settings] = {
-    "momentum": Settings(optimizer="sgd", learning_rate=2.0**-3, momentum=7 / 8),
+    "momentum": Settings(optimizer="sgd", learning_rate=1.0, momentum=7 / 8),
     "adam": Settings(optimizer="adam", learning_rate=2.0**-3, epsilon=2.0**-2),
 }
 """What both ways of a backend are trained with: Adam where trainings are compared, else momentum.
 
 Adam divides a gradient by its own size and epsilon: one of 1e-8 that is known to 1e-17 is then
-known to 1e-9. With this epsilon each step is known as well as its gradients are, and with these
-learning rates it is large enough to be told from the weights before and after it.
+known to 1e-9. With this epsilon each step is known as well as its gradients are. The learning rates
+are large, so that a step can be told from the weights before and after it: a weight near 1 is
+rounded to 1e-16, and a step of 1e-4 is then known to 1e-12.
 """
 
 TRAINED = 1e-10
