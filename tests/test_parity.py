@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import combinations, permutations
+from itertools import chain, combinations, permutations
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,6 @@ from tests import faults
 INSTALLED = registry.installed()
 several = pytest.mark.skipif(len(INSTALLED) < 2, reason="parity needs two backends")
 everything = pytest.mark.skipif(len(INSTALLED) < 3, reason="needs all three backends")
-CASES = [(spec, case) for spec in specs.SPECS.values() for case in spec.cases]
 FILES = sorted({file for spec in specs.SPECS.values() for file in spec.files})
 
 
@@ -29,15 +28,44 @@ FILES = sorted({file for spec in specs.SPECS.values() for file in spec.files})
 # is "all", and always by `triptych parity`.
 EVERYWHERE = os.environ.get("TRIPTYCH_TEST_TRAININGS") == "all"
 TRAINED = [*specs.SPECS] if EVERYWHERE else ["dense_net", "row_gru", "seq2seq"]
+LONGER = [specs.find(name) for name in TRAINED]
+SHORTER = [spec for spec in specs.SPECS.values() if spec.name not in TRAINED]
+CASES = [(spec, case) for spec in LONGER + SHORTER for case in spec.cases]
+
+
+class Climb:
+    """A climb of every architecture, as far as a test needs it: no test waits for all of it."""
+
+    def __init__(self) -> None:
+        self.outcome = ladder.Outcome()
+        self._done: set[tuple[str, str]] = set()
+        self._coming = chain.from_iterable(
+            ladder.climbing(self.outcome, some, trainings=some is LONGER)
+            for some in (LONGER, SHORTER)
+            if some
+        )
+
+    def to(self, spec: specs.Spec, case: specs.Case) -> ladder.Outcome:
+        """What came of it, from when this case is done."""
+        while (spec.name, case.label) not in self._done:
+            spec_done, case_done = next(self._coming)
+            self._done.add((spec_done.name, case_done.label))
+        return self.outcome
 
 
 @pytest.fixture(scope="session")
-def climbed() -> ladder.Outcome:
+def climb() -> Climb:
     """The ladder, climbed once by every architecture."""
-    shorter = [spec for spec in specs.SPECS.values() if spec.name not in TRAINED]
-    outcome = ladder.climb([specs.find(name) for name in TRAINED])
-    outcome.checks += ladder.climb(shorter, trainings=False).checks if shorter else []
-    return outcome
+    return Climb()
+
+
+@pytest.fixture(scope="session")
+def climbed(climb: Climb) -> ladder.Outcome:
+    """The outcome, when all is done: the tests above have waited for it, a part at a time."""
+    return climb.to(*CASES[-1])
+
+
+the_whole = pytest.mark.timeout(3600)  # for one that is run alone
 
 
 def expected(spec: specs.Spec, case: specs.Case, dtype: str) -> dict[str, list[str]]:
@@ -69,11 +97,11 @@ def expected(spec: specs.Spec, case: specs.Case, dtype: str) -> dict[str, list[s
 @pytest.mark.parametrize("dtype", ladder.TOLERANCES)
 @pytest.mark.parametrize(("spec", "case"), CASES, ids=[f"{s.name}-{c.label}" for s, c in CASES])
 def test_every_case_climbs_every_rung(
-    climbed: ladder.Outcome, spec: specs.Spec, case: specs.Case, dtype: str
+    climb: Climb, spec: specs.Spec, case: specs.Case, dtype: str
 ) -> None:
     checks = [
         c
-        for c in climbed.checks
+        for c in climb.to(spec, case).checks
         if (c.architecture, c.case, c.dtype) == (spec.name, case.label, dtype)
     ]
     between: dict[str, list[str]] = {}
@@ -97,6 +125,7 @@ def test_every_case_climbs_every_rung(
 
 
 @several
+@the_whole
 def test_what_is_bounded_has_a_stated_cause(climbed: ladder.Outcome) -> None:
     bounded = [check for check in climbed.checks if check.status == "bounded"]
     assert all(check.detail for check in bounded)
@@ -107,6 +136,7 @@ def test_what_is_bounded_has_a_stated_cause(climbed: ladder.Outcome) -> None:
 
 
 @several
+@the_whole
 def test_float64_tells_more_than_float32(climbed: ladder.Outcome) -> None:
     """Were float64 computed in float32 somewhere, both would show the same rounding."""
     for rung in ("forward", "activations", "gradients", "optimizers"):
@@ -122,6 +152,7 @@ def test_float64_tells_more_than_float32(climbed: ladder.Outcome) -> None:
 
 
 @several
+@the_whole
 def test_outcome_is_proved_and_complete(climbed: ladder.Outcome) -> None:
     assert climbed.proved
     assert climbed.count("passed") + climbed.count("bounded") == len(climbed.checks)
@@ -132,6 +163,7 @@ def test_outcome_is_proved_and_complete(climbed: ladder.Outcome) -> None:
 
 
 @several
+@the_whole
 def test_table_shows_a_figure_for_every_pair(climbed: ladder.Outcome) -> None:
     console = Console(width=140, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
     with console.file:

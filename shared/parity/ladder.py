@@ -44,7 +44,17 @@ from shared.parity.locate import Divergence
 from shared.specs import PANELS, SPECS, Case, Spec
 from shared.workers import ALONE, Worker
 
-__all__ = ["BATCHES", "RUNGS", "TOLERANCES", "Check", "Outcome", "Status", "climb", "compare_files"]
+__all__ = [
+    "BATCHES",
+    "RUNGS",
+    "TOLERANCES",
+    "Check",
+    "Outcome",
+    "Status",
+    "climb",
+    "climbing",
+    "compare_files",
+]
 
 RUNGS = (
     "mirror",
@@ -231,6 +241,23 @@ def climb(
         DeviceMissingError: a backend does not have the device.
     """
     outcome = Outcome(device=device, precision=precision)
+    for _ in climbing(
+        outcome, specs, dtypes, backends=backends, trainings=trainings, report=report
+    ):
+        pass
+    return outcome
+
+
+def climbing(
+    outcome: Outcome,
+    specs: Sequence[Spec],
+    dtypes: Sequence[str] = ("float64", "float32"),
+    *,
+    backends: Sequence[str] = registry.BACKENDS,
+    trainings: bool = True,
+    report: Callable[[str], None] = lambda _: None,
+) -> Iterator[tuple[Spec, Case]]:
+    """Climb as `climb` does, a case at a time: each that is given is whole in the outcome."""
     for spec in specs:
         outcome.checks.append(_mirror_check(spec))
     with ExitStack() as stack:
@@ -242,17 +269,18 @@ def climb(
             workers[name] = stack.enter_context(Worker(name, ALONE))
         for name, worker in workers.items():
             report(f"starting {name}")
-            outcome.versions[name] = worker.call(begin, name, device, precision)
+            outcome.versions[name] = worker.call(begin, name, outcome.device, outcome.precision)
         cases = [(spec, case) for spec in specs for case in spec.cases]
         waiting: list[_Climb] = []
         for spec, case in cases:
-            plan = collect.plan(spec, case, dtypes, device, trainings=trainings)
+            plan = collect.plan(spec, case, dtypes, outcome.device, trainings=trainings)
             waiting.append(_Climb(workers, spec, plan))
             if len(waiting) > AHEAD:
-                outcome.checks += waiting.pop(0).finish(report)
+                outcome.checks += (first := waiting.pop(0)).finish(report)
+                yield first.spec, first.case
         for last in waiting:
             outcome.checks += last.finish(report)
-    return outcome
+            yield last.spec, last.case
 
 
 def _mirror_check(spec: Spec) -> Check:
