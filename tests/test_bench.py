@@ -676,9 +676,23 @@ def test_a_ratio_falls_below_a_wide_margin() -> None:
     assert half.passed
     assert half.checked[0].now is None
     assert not check.check({"new": 1.0}, recorded).passed
+    assert "fell" in shown_check(verdict)
+
+
+def shown_check(verdict: check.Verdict) -> str:
     stream = io.StringIO()
     table.show_check(verdict, Console(file=stream, width=100))
-    assert "fell" in stream.getvalue()
+    return stream.getvalue()
+
+
+def test_recorded_ratios_that_were_not_measured_are_counted_and_fill_no_table() -> None:
+    recorded = {"a": 2.0, **{f"other {number}": 1.0 for number in range(1200)}}
+    text = shown_check(check.check({"a": 2.0}, recorded))
+    assert "other" not in text
+    assert "1,200 recorded ratios were not measured" in text
+    assert "not measured" not in shown_check(check.check({"a": 2.0}, {"a": 2.0}))
+    text = shown_check(check.check({}, recorded))
+    assert "none of the recorded ratios was measured" in text
 
 
 def test_a_record_that_is_none_is_named(tmp_path: Path) -> None:

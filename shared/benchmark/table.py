@@ -75,14 +75,19 @@ def show_check(verdict: check.Verdict, console: Console) -> None:
     table.add_column("ratio", overflow="fold")
     for title in ("recorded", "now", ""):
         table.add_column(title, justify="right")
+    measured = 0
     for each in verdict.checked:
-        now = NONE if each.now is None else f"{each.now:.2f}"
-        said = "not measured" if each.now is None else "fell" if each.fell else "holds"
-        style = "red" if each.fell else None
-        table.add_row(each.name, f"{each.recorded:.2f}", now, said, style=style)
-    console.print(table)
-    if not any(each.now is not None for each in verdict.checked):
+        if each.now is not None:
+            measured += 1
+            said, style = ("fell", "red") if each.fell else ("holds", None)
+            table.add_row(each.name, f"{each.recorded:.2f}", f"{each.now:.2f}", said, style=style)
+    if not measured:
         console.print("none of the recorded ratios was measured", style="red")
+        return
+    console.print(table)
+    others = len(verdict.checked) - measured
+    if others:
+        console.print(f"{others:,} recorded ratios were not measured", highlight=False)
 
 
 def _title(outcome: Outcome, architecture: str) -> str:
