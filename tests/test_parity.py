@@ -1,10 +1,12 @@
 """The ladder holds for every case of every architecture, and it finds faults that are put in."""
 
 import json
+import multiprocessing
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import replace
-from itertools import chain, combinations, permutations
+from itertools import combinations, permutations
 from typing import Any
 
 import numpy as np
@@ -39,11 +41,12 @@ class Climb:
     def __init__(self) -> None:
         self.outcome = ladder.Outcome()
         self._done: set[tuple[str, str]] = set()
-        self._coming = chain.from_iterable(
-            ladder.climbing(self.outcome, some, trainings=some is LONGER)
-            for some in (LONGER, SHORTER)
-            if some
-        )
+        self._coming = self._climb()
+
+    def _climb(self) -> Generator[tuple[specs.Spec, specs.Case]]:
+        yield from ladder.climbing(self.outcome, LONGER)
+        if SHORTER:
+            yield from ladder.climbing(self.outcome, SHORTER, trainings=False)
 
     def to(self, spec: specs.Spec, case: specs.Case) -> ladder.Outcome:
         """What came of it, from when this case is done."""
@@ -52,14 +55,19 @@ class Climb:
             self._done.add((spec_done.name, case_done.label))
         return self.outcome
 
-
-@pytest.fixture(scope="session")
-def climb() -> Climb:
-    """The ladder, climbed once by every architecture."""
-    return Climb()
+    def close(self) -> None:
+        """End the workers, wherever the climb is."""
+        self._coming.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
+def climb() -> Iterator[Climb]:
+    """The ladder, climbed once by every architecture; its workers end with this file's tests."""
+    with closing(Climb()) as climb:
+        yield climb
+
+
+@pytest.fixture(scope="module")
 def climbed(climb: Climb) -> ladder.Outcome:
     """The outcome, when all is done: the tests above have waited for it, a part at a time."""
     return climb.to(*CASES[-1])
@@ -122,6 +130,21 @@ def test_every_case_climbs_every_rung(
         if check.rung == "optimizers" and dtype == "float64" and check.status == "passed":
             assert check.difference is not None
             assert check.difference <= 1e-10
+
+
+@several
+def test_a_climb_that_is_left_ends_its_workers() -> None:
+    outcome, before = ladder.Outcome(), set(multiprocessing.active_children())
+    climb = ladder.climbing(outcome, [specs.find("basic_net")], ["float64"], trainings=False)
+    spec, case = next(climb)
+    assert {c.case for c in outcome.checks if c.rung == "forward"} == {case.label}
+    assert spec.name == "basic_net"
+    workers = set(multiprocessing.active_children()) - before
+    assert len(workers) == len(INSTALLED)
+    climb.close()
+    for worker in workers:
+        worker.join(30)
+    assert not any(worker.is_alive() for worker in workers)
 
 
 @several

@@ -24,7 +24,7 @@ compared is compared here, with NumPy alone.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
@@ -256,8 +256,11 @@ def climbing(
     backends: Sequence[str] = registry.BACKENDS,
     trainings: bool = True,
     report: Callable[[str], None] = lambda _: None,
-) -> Iterator[tuple[Spec, Case]]:
-    """Climb as `climb` does, a case at a time: each that is given is whole in the outcome."""
+) -> Generator[tuple[Spec, Case]]:
+    """Climb as `climb` does, a case at a time: each that is given is whole in the outcome.
+
+    The workers end when it is exhausted, or closed.
+    """
     for spec in specs:
         outcome.checks.append(_mirror_check(spec))
     with ExitStack() as stack:
@@ -276,7 +279,8 @@ def climbing(
             plan = collect.plan(spec, case, dtypes, outcome.device, trainings=trainings)
             waiting.append(_Climb(workers, spec, plan))
             if len(waiting) > AHEAD:
-                outcome.checks += (first := waiting.pop(0)).finish(report)
+                first = waiting.pop(0)
+                outcome.checks += first.finish(report)
                 yield first.spec, first.case
         for last in waiting:
             outcome.checks += last.finish(report)
