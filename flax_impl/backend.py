@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import linen as nn
+from flax import traverse_util
 from jax import Array
 
 from flax_impl import compiling, training, weights
@@ -24,6 +25,7 @@ from shared.interface import (
     Arrays,
     Backend,
     Model,
+    Place,
     Probe,
     TensorInfo,
     by_name,
@@ -102,6 +104,14 @@ class FlaxModel:
     def table(self) -> list[TensorInfo]:
         """Every tensor in canonical names and layouts."""
         return weights.table(self.variables, self.slots)
+
+    def places(self) -> dict[str, Place]:
+        """Every tensor as Flax keeps it: a path in the variables."""
+        flat = traverse_util.flatten_dict(dict(self.variables))
+        return {
+            name: Place("/".join(slot.path), flat[slot.path].shape, slot.axes)
+            for name, slot in self.slots.items()
+        }
 
     def weights(self) -> dict[str, np.ndarray]:
         """Copies of all parameters and buffers."""

@@ -16,8 +16,8 @@ from flax import linen as nn
 from flax import traverse_util
 from jax import Array
 
-from flax_impl import compiling, training, weights
-from shared.interface import Arrays, Derivatives, Dropout, Slots, by_name
+from flax_impl import compiling, trace, training, weights
+from shared.interface import Arrays, Derivatives, Dropout, Slots, Trace, by_name
 from shared.specs import Settings, Task
 
 if TYPE_CHECKING:
@@ -150,6 +150,14 @@ class FlaxProbe:
         with model.computing():
             compiled = jax.jit(run, compiler_options=compiling.quickly(model.variables))
             return watcher.arrays(compiled(model.variables, model.inputs(inputs)))
+
+    def trace(self, inputs: Arrays) -> Trace:
+        """The operations of one pass."""
+        model = self.model
+        native, mode = in_mode(model.native, train=False)
+        with model.computing():
+            given = model.inputs(inputs)
+            return trace.trace(native, mode, model.network, model.names, model.variables, given)
 
     def differentiate(self, batch: Arrays, task: Task, *, dropout: Dropout = "off") -> Derivatives:
         """Forward and backward in training mode."""

@@ -68,7 +68,7 @@ class Seq2Seq(nn.Module):
         x = self.columns_fc(x)  # (B, S', D)
         x = x + positions(total // step, self.embed_dim).astype(x.dtype)
         starts = jnp.arange(0, total, step)
-        mask = (starts < length[:, None])[:, None]  # (B, 1, S')
+        mask = (length[:, None] > starts)[:, None]  # (B, 1, S')
         for layer in self.encoder:
             x = layer(x, mask)
         return self.encoder_norm(x), mask

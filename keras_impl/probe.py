@@ -12,8 +12,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from keras_impl import training, weights
-from shared.interface import Arrays, Derivatives, Dropout, Slots, by_name
+from keras_impl import trace, training, weights
+from shared.interface import Arrays, Derivatives, Dropout, Slots, Trace, by_name
 from shared.specs import Settings, Task
 
 if TYPE_CHECKING:
@@ -90,6 +90,12 @@ class KerasProbe:
         with self.unchanged(), self.watching(dropout) as seen:
             self.native(self.model.inputs(inputs), training=train)
             return seen.arrays(seen.calls)
+
+    def trace(self, inputs: Arrays) -> Trace:
+        """The operations of one pass."""
+        del inputs  # their shapes are the network's
+        names = {id(layer): name for name, layer in self.layers.items()}
+        return trace.trace(self.native, self.model.network, names)
 
     def differentiate(self, batch: Arrays, task: Task, *, dropout: Dropout = "off") -> Derivatives:
         """Forward and backward in training mode."""

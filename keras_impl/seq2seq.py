@@ -78,7 +78,7 @@ class Seq2Seq(keras.Model):
         x = self.columns_fc(x)  # (B, S', D)
         x = x + ops.convert_to_tensor(positions(total // step, self.embed_dim), x.dtype)
         starts = ops.arange(0, total, step, dtype=length.dtype)
-        mask = (starts < length[:, None])[:, None]  # (B, 1, S')
+        mask = (length[:, None] > starts)[:, None]  # (B, 1, S')
         for layer in self.encoder:
             x = layer((x, mask))
         return self.encoder_norm(x), mask

@@ -49,6 +49,18 @@ class TensorInfo:
         return int(np.prod(self.shape, dtype=np.int64))
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a framework keeps a tensor: its own name, its own shape, and `axes`.
+
+    `axes[i]` is the axis, in the framework's shape, of the canonical axis i.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    axes: tuple[int, ...]
+
+
 class Trainer(Protocol):
     """An optimizer at work on one model. Batches hold inputs and targets by name.
 
@@ -94,6 +106,52 @@ class Derivatives:
     buffers: dict[str, np.ndarray]
 
 
+@dataclass(frozen=True)
+class Step:
+    """One operation of a network as it ran.
+
+    Attributes:
+        kind: What it did: the class of a layer or the name of a function, the framework's own.
+        layer: The canonical name of the layer that did it; empty for a bare function.
+        block: The canonical name of the module in whose forward method it ran, empty for the
+            network's own.
+        call: Which call of that block it belongs to, counted from 0.
+        inputs: Where what it took came from: the numbers of earlier steps, or names of inputs.
+        shapes: The shapes of what it gave, in the framework's own layout, batch axis included.
+        file: The file that it is written in, without its suffix.
+        line: The line there, counted from 1.
+        turns: How often it runs where the framework records a loop once.
+    """
+
+    kind: str
+    layer: str
+    block: str
+    call: int
+    inputs: tuple[int | str, ...]
+    shapes: tuple[tuple[int, ...], ...]
+    file: str
+    line: int
+    turns: int = 1
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A network as it ran once, in evaluation mode.
+
+    Attributes:
+        steps: Every operation on tensors, in the order in which they ran.
+        blocks: The class of every module that has steps of its own, by its canonical name; the
+            network itself has the empty one.
+        inputs: The shapes of the inputs as the framework was given them.
+        outputs: The step that made each output.
+    """
+
+    steps: tuple[Step, ...]
+    blocks: Mapping[str, str]
+    inputs: Mapping[str, tuple[int, ...]]
+    outputs: Mapping[str, int | str]
+
+
 class Stepper(Protocol):
     """The framework's own optimizer at work on a watched network, without dropout."""
 
@@ -123,6 +181,9 @@ class Probe(Protocol):
         in another.
         """
 
+    def trace(self, inputs: Arrays) -> Trace:
+        """The operations of one pass in evaluation mode, and what flows between them."""
+
     def differentiate(self, batch: Arrays, task: Task, *, dropout: Dropout = "off") -> Derivatives:
         """Forward and backward in training mode, on inputs and targets by name."""
 
@@ -148,6 +209,9 @@ class Model(Protocol):
 
     def table(self) -> list[TensorInfo]:
         """Every tensor in canonical names and layouts, in the order of the framework."""
+
+    def places(self) -> dict[str, Place]:
+        """Where the framework keeps each tensor, by canonical name."""
 
     def weights(self) -> dict[str, np.ndarray]:
         """Copies of all parameters and buffers in canonical names and layouts."""

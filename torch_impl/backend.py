@@ -15,6 +15,7 @@ from shared.interface import (
     Arrays,
     Backend,
     Model,
+    Place,
     Probe,
     TensorInfo,
     by_name,
@@ -62,6 +63,12 @@ class TorchModel:
     def table(self) -> list[TensorInfo]:
         """Every tensor in canonical names and layouts."""
         return weights.table(self.native)
+
+    def places(self) -> dict[str, Place]:
+        """Every tensor as PyTorch keeps it: canonical names and layouts are its own."""
+        return {
+            row.name: Place(row.name, row.shape, (*range(len(row.shape)),)) for row in self.table()
+        }
 
     def weights(self) -> dict[str, np.ndarray]:
         """Copies of all parameters and buffers."""

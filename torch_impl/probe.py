@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from shared.interface import Arrays, Derivatives, Dropout, Slots, by_name
+from shared.interface import Arrays, Derivatives, Dropout, Slots, Trace, by_name
 from shared.specs import Settings, Task
-from torch_impl import training
+from torch_impl import trace, training
 
 if TYPE_CHECKING:
     from torch_impl.backend import TorchModel
@@ -56,6 +56,10 @@ class TorchProbe:
         with self.unchanged(train), torch.no_grad(), self.watching(dropout) as seen:
             self.native(*self.model.inputs(inputs))
         return seen.arrays()
+
+    def trace(self, inputs: Arrays) -> Trace:
+        """The operations of one pass."""
+        return trace.trace(self.native, self.model.network, self.model.inputs(inputs))
 
     def differentiate(self, batch: Arrays, task: Task, *, dropout: Dropout = "off") -> Derivatives:
         """Forward and backward in training mode."""

@@ -73,7 +73,7 @@ class Seq2Seq(nn.Module):
         x = self.columns_fc(x)  # (B, S', D)
         x = x + torch.as_tensor(positions(total // step, self.embed_dim)).to(x)
         starts = torch.arange(0, total, step, device=x.device)
-        mask = (starts < length[:, None])[:, None]  # (B, 1, S')
+        mask = (length[:, None] > starts)[:, None]  # (B, 1, S')
         for layer in self.encoder:
             x = layer(x, mask)
         return self.encoder_norm(x), mask
