@@ -6,6 +6,7 @@ steps, which `tuning` writes anew.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import jax
@@ -108,6 +109,13 @@ def _compiled(function: Callable[..., Any], purpose: str) -> Callable[..., Any]:
     return jax.jit(function)
 
 
+def _rest(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
+    """What a dropout layer does as in evaluation; other layers do what they do."""
+    if isinstance(context.module, nn.Dropout):
+        kwargs = {**kwargs, "deterministic": True}
+    return call(*args, **kwargs)
+
+
 class Trainer:
     """A module's variables with an optimizer's state; each step replaces both.
 
@@ -132,13 +140,14 @@ class Trainer:
 
         def loss(params: Any, state: Variables, key: Array, inputs: Any, targets: Any) -> Any:
             """The loss, and beside it its figures and the new batch statistics."""
-            found, updates = module.apply(
-                {"params": params, **state},
-                *inputs,
-                train=True,
-                rngs={"dropout": key},
-                mutable=list(state),
-            )
+            with nullcontext() if settings.dropout else nn.intercept_methods(_rest):
+                found, updates = module.apply(
+                    {"params": params, **state},
+                    *inputs,
+                    train=True,
+                    rngs={"dropout": key},
+                    mutable=list(state),
+                )
             result = measure(task, by_name(outputs, found), targets)
             return result["loss"], (result, updates)
 

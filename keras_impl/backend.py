@@ -24,6 +24,7 @@ from shared.interface import (
     Arrays,
     Backend,
     Model,
+    Place,
     Probe,
     TensorInfo,
     by_name,
@@ -85,6 +86,19 @@ def _seed_dropout(model: keras.Model, seed: int) -> None:
             generator.state.assign(np.array([seed, index], generator.state.dtype))
 
 
+@contextmanager
+def _resting(dropouts: list[keras.layers.Dropout]) -> Iterator[None]:
+    """A context in which dropout layers do nothing; what is compiled in it stays so."""
+    rates = [layer.rate for layer in dropouts]
+    for layer in dropouts:
+        layer.rate = 0
+    try:
+        yield
+    finally:
+        for layer, rate in zip(dropouts, rates, strict=True):
+            layer.rate = rate
+
+
 def _finds_gpu() -> bool:
     """Whether the framework that Keras runs on can use a GPU here."""
     if keras.backend.backend() == "torch":
@@ -133,6 +147,13 @@ class KerasModel:
     def table(self) -> list[TensorInfo]:
         """Every tensor in canonical names and layouts."""
         return weights.table(self.slots)
+
+    def places(self) -> dict[str, Place]:
+        """Every tensor as Keras keeps it: a variable's path."""
+        return {
+            name: Place(slot.variable.path, tuple(slot.variable.shape), slot.axes)
+            for name, slot in self.slots.items()
+        }
 
     def weights(self) -> dict[str, np.ndarray]:
         """Copies of all parameters and buffers."""
@@ -314,11 +335,17 @@ class KerasTrainer:
             kind = TunedTrainer
         with model.computing():
             _seed_dropout(model.native, seed)
+            dropouts = [
+                layer
+                for _, layer in weights.walk(model.computed)
+                if isinstance(layer, keras.layers.Dropout)
+            ]
+            self.resting = [] if settings.dropout else dropouts
             self.native = kind(model.computed, list(model.network.outputs), task, settings)
 
     def train_step(self, batch: Arrays) -> Mapping[str, Any]:
         """One optimizer step."""
-        with self.model.computing():
+        with self.model.computing(), _resting(self.resting):
             return self.native.train_step(*self._split(batch))
 
     def evaluation_step(self, batch: Arrays) -> Mapping[str, Any]:

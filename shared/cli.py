@@ -128,6 +128,13 @@ def _parser() -> argparse.ArgumentParser:
     training.add_argument("--learning-rate", type=float, help="the optimizer's learning rate")
     training.add_argument("--momentum", type=float, help="of sgd")
     training.add_argument(
+        "--no-dropout",
+        dest="dropout",
+        action="store_false",
+        default=None,
+        help="let dropout rest in training too, so that trainings differ by rounding alone",
+    )
+    training.add_argument(
         "--seed", type=int, default=0, help="of weights, batch order and dropout (default: 0)"
     )
     one_name = {"metavar": "ARCHITECTURE", "help": "a name from `triptych list`"}
@@ -693,11 +700,11 @@ def train(
         "way": way,
         "dtype": dtype,
         "data": request.data,
-        "history": history.to_dict(),
+        "history": history.to_dict(steps=False),
     }
     weights.write(path, run.trained, metadata)
     if history_path:
-        _write_json(history_path, metadata)
+        _write_json(history_path, {**metadata, "history": history.to_dict()})
     last = history.epochs[-1]
     for metric, value in last.test_scores.items():
         print(f"{specs.METRICS[metric]} {value:.2f} %, ", end="")

@@ -15,7 +15,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from shared import machine, mnist, registry, tasks, training, workers
+from shared import examples, machine, mnist, registry, tasks, training, workers
 from shared.errors import ConfigurationError, TriptychError
 from shared.parity import arrays
 from shared.parity.judge import most_by_rounding
@@ -37,6 +37,8 @@ class Request:
     device: str
     way: str = "tuned"
     dtype: str = "float32"
+    examples: int | None = None
+    """Of the training data and of the test data the first ones alone, at most so many of each."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Run:
     trained: dict[str, np.ndarray]
     history: training.History
     peak_memory_mib: float | None
+    examples: examples.Examples
 
 
 @dataclass
@@ -63,6 +66,7 @@ class Row:
     history: training.History
     startup_seconds: float | None
     peak_memory_mib: float | None
+    examples: examples.Examples | None = None
 
 
 @dataclass
@@ -154,6 +158,8 @@ def train(backend: str, request: Request, weights: dict[str, np.ndarray] | None)
     spec = find(request.architecture)
     task = spec.require_task()
     data = tasks.build(task, mnist.load(request.data, request.directory, download=False))
+    if request.examples is not None:
+        data = data.first(request.examples)
     loaded = registry.load(backend)
     model = loaded.build(
         spec.network,
@@ -180,6 +186,7 @@ def train(backend: str, request: Request, weights: dict[str, np.ndarray] | None)
         model.weights(),
         history,
         machine.peak_memory_mib(),
+        examples.look(model, task, data.test),
     )
 
 
@@ -197,6 +204,7 @@ def _row(run: Run, reference: dict[str, np.ndarray], startup: float | None) -> R
         run.history,
         startup,
         run.peak_memory_mib,
+        run.examples,
     )
 
 

@@ -42,11 +42,15 @@ _THEME = ANSISyntaxTheme(
 
 @dataclass(frozen=True)
 class Piece:
-    """Successive lines of a file, what the columns call them, and what their own file does."""
+    """Successive lines of a file, what the columns call them, and what their own file does.
+
+    `start` counts the lines before them.
+    """
 
     role: str
     name: str
     lines: Sequence[Text]
+    start: int
 
 
 def show(files: Sequence[str], backends: Sequence[str], console: Console) -> None:
@@ -139,7 +143,8 @@ def pieces(text: str, backend: str, *, number_classes: bool = False) -> list[Pie
     for (start, name), (end, _) in pairwise([*starts, (len(lines), "")]):
         owner, dot, method = name.partition(".")
         if end > start:
-            found.append(Piece(numbers.get(owner, owner) + dot + method, name, lines[start:end]))
+            role = numbers.get(owner, owner) + dot + method
+            found.append(Piece(role, name, lines[start:end], start))
     return found
 
 

@@ -139,7 +139,9 @@ class Settings:
     arXiv:1711.05101) and of all parameters. Gradients are scaled down to a global norm of
     `clip_norm`. With `warmup_steps` W the first W steps have 1, 2, ... W parts in W + 1 of the
     learning rate. With `decay_steps` it then falls to 0 along half a cosine over so many steps
-    (Loshchilov and Hutter, 2017, arXiv:1608.03983), and stays there.
+    (Loshchilov and Hutter, 2017, arXiv:1608.03983), and stays there. Without `dropout` the layers
+    of that name do nothing in training either: frameworks draw other masks, and without them the
+    same network's trainings differ by rounding alone.
     """
 
     epochs: int = 5
@@ -153,6 +155,7 @@ class Settings:
     clip_norm: float | None = None
     decay_steps: int | None = None
     warmup_steps: int | None = None
+    dropout: bool = True
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "decay_steps", "warmup_steps"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -49,6 +49,14 @@ class TaskData:
     test: Mapping[str, np.ndarray]
     name: str
     source: str
+
+    def first(self, count: int) -> TaskData:
+        """The first examples to train on and to test with, at most so many of each."""
+        train, test = (
+            {name: array[:count] for name, array in arrays.items()}
+            for arrays in (self.train, self.test)
+        )
+        return replace(self, train=train, test=test)
 
 
 def build(task: Task, dataset: mnist.Dataset, seed: int = 0) -> TaskData:

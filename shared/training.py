@@ -47,7 +47,9 @@ class Epoch:
 class History:
     """What a training was and what came of it; `seconds` is everything, evaluation included.
 
-    `first_step_seconds` holds the compilation; `images_per_second` is of all later steps.
+    `first_step_seconds` holds the compilation; `images_per_second` is of all later steps. `losses`
+    and `accuracies` (in percent) are each step's, on its own batch before its change. `rates` are
+    images/s of short stretches of the training, each waited for; the first step is in none.
     """
 
     settings: Settings
@@ -56,10 +58,15 @@ class History:
     first_step_seconds: float = 0.0
     images_per_second: float = 0.0
     seconds: float = 0.0
+    losses: list[float] = field(default_factory=list)
+    accuracies: list[float] = field(default_factory=list)
+    rates: list[float] = field(default_factory=list)
 
-    def to_dict(self) -> dict[str, Any]:
-        """The same as plain dictionaries, for JSON."""
-        return asdict(self)
+    def to_dict(self, *, steps: bool = True) -> dict[str, Any]:
+        """The same as plain dictionaries, for JSON; without `steps` only what is of epochs."""
+        found = asdict(self)
+        of_steps = () if steps else ("losses", "accuracies", "rates")
+        return {name: value for name, value in found.items() if name not in of_steps}
 
 
 @dataclass(frozen=True)
@@ -113,21 +120,34 @@ def fit(
 
     for number in range(1, settings.epochs + 1):
         results: list[Mapping[str, Any]] = []
-        start = reported = time.perf_counter()
+        start = reported = waited = time.perf_counter()
+        done = 0
         for batch in mnist.batches(
             data.train, settings.batch_size, seed=seed, epoch=number, drop_last=True
         ):
             results.append(trainer.train_step(batch))
             if number == 1 and len(results) == 1:
                 float(results[0]["loss"])  # wait for it: frameworks may compute in the background
-                history.first_step_seconds = time.perf_counter() - start
-            if report and time.perf_counter() - reported > SECONDS_BETWEEN_REPORTS:
+                waited = time.perf_counter()
+                history.first_step_seconds, done = waited - start, 1
+            if time.perf_counter() - reported > SECONDS_BETWEEN_REPORTS:
                 loss, accuracy = _mean(results[-50:])
                 reported = time.perf_counter()
-                rate = len(results) * settings.batch_size / (reported - start)
-                report(Report(number, settings.epochs, len(results), steps, loss, accuracy, rate))
+                if len(results) > done:
+                    images = (len(results) - done) * settings.batch_size
+                    history.rates.append(images / (reported - waited))
+                    waited, done = reported, len(results)
+                if report:
+                    rate = len(results) * settings.batch_size / (reported - start)
+                    report(
+                        Report(number, settings.epochs, len(results), steps, loss, accuracy, rate)
+                    )
         loss, accuracy = _mean(results)  # waits for the last step
         trained = time.perf_counter()
+        for result in results:
+            one_loss, one_accuracy = _mean([result])
+            history.losses.append(one_loss)
+            history.accuracies.append(one_accuracy)
         if not math.isfinite(loss):
             raise DivergedError(
                 f"the loss is {loss} in epoch {number} with learning_rate "

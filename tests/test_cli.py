@@ -243,6 +243,7 @@ def test_train_then_predict_in_every_backend(tmp_path: Path, digits: list[Path])
     assert trained.stderr.count(f"{BACKEND} epoch ") == 4
     history = json.loads(log.read_text())
     assert len(history["history"]["epochs"]) == 4
+    assert len(history["history"]["losses"]) > 4
     assert history["history"]["epochs"][-1]["test_accuracy"] > 85
     arrays, metadata = weights.read(path)
     assert metadata["architecture"] == "basic_net"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shared import cli, compare, registry, specs
+from shared import cli, compare, mnist, registry, specs
 from shared.errors import ConfigurationError, WorkerError
 from shared.specs import Settings
 from shared.workers import Worker
@@ -76,6 +76,27 @@ def test_two_heads_train_alike_from_the_same_weights_and_batches(tmp_path: Path)
     tested = [row["history"]["epochs"][0]["test_accuracy"] for row in rows.values()]
     assert max(tested) - min(tested) <= 0.5
     assert min(tested) > 40
+
+
+@several
+def test_without_dropout_a_training_is_the_same_everywhere(tmp_path: Path) -> None:
+    path = tmp_path / "basic.json"
+    options = ["--optimizer", "sgd", "--learning-rate", "0.03125", "--momentum", "0.5"]
+    assert run(path, "basic_net", "--epochs", "1", "--no-dropout", *options) == 0
+    result = json.loads(path.read_text())
+    assert result["request"]["settings"]["dropout"] is False
+    rows = result["rows"]
+    steps = mnist.COUNTS["sample"][0] // result["request"]["settings"]["batch_size"]
+    losses = np.array([row["history"]["losses"] for row in rows.values()])
+    assert losses.shape == (len(INSTALLED), steps)
+    assert losses[0, -1] < losses[0, 0] / 2
+    assert np.abs(losses - losses[0]).max() < 1e-4 * losses.min()
+    for row in rows.values():
+        counted = np.array(row["examples"]["confusion"])
+        right = 100 * counted.trace() / counted.sum()
+        assert counted.sum() == mnist.COUNTS["sample"][1]
+        assert right == pytest.approx(row["history"]["epochs"][-1]["test_accuracy"])
+        assert row["examples"]["wrong"]
 
 
 class Faulty(Worker):

@@ -227,7 +227,7 @@ def test_numbered_classes_hide_their_names_from_the_roles_alone(backend: str) ->
 
 
 def column_of(roles: str) -> list[Piece]:
-    return [Piece(role, role, [Text(role)]) for role in roles]
+    return [Piece(role, role, [Text(role)], 0) for role in roles]
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,21 @@ def test_history_holds_means_over_full_batches() -> None:
     assert history.seconds > sum(e.train_seconds for e in history.epochs)
 
 
+def test_history_holds_every_step() -> None:
+    model = Recorder()
+    history = fit(model)
+    assert history.losses == pytest.approx([1 / step for step in range(1, 7)])
+    shares = [100 * float((batch % 2 == 0).mean()) for batch in model.batches]
+    assert history.accuracies == pytest.approx(shares)
+
+
+def test_rates_are_of_stretches_without_the_first_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "SECONDS_BETWEEN_REPORTS", -1)
+    history = fit(Recorder(), epochs=2)
+    assert len(history.rates) == 3  # of two steps in the second epoch, of one in the first
+    assert min(history.rates) > 0
+
+
 def test_evaluation_counts_every_example_once_and_weighs_short_batches() -> None:
     model = Recorder()
     history = fit(model, epochs=1)

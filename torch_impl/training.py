@@ -156,12 +156,16 @@ class Trainer:
         self.settings = settings
         self.optimizer = make_optimizer(module, settings, way)
         self.schedule = make_schedule(self.optimizer, settings)
+        dropouts = [layer for layer in module.modules() if isinstance(layer, nn.Dropout)]
+        self.resting = [] if settings.dropout else dropouts
 
     def train_step(
         self, inputs: tuple[Tensor, ...], targets: Mapping[str, Tensor]
     ) -> dict[str, Tensor]:
         """One optimizer step."""
         self.module.train()
+        for layer in self.resting:
+            layer.eval()
         outputs = by_name(self.outputs, self.when_training(*inputs))
         result = measure(self.task, outputs, targets)
         self.optimizer.zero_grad()

@@ -47,6 +47,7 @@ def plan(
     device: str = "cpu",
     *,
     trainings: bool = True,
+    ways: bool = True,
 ) -> Plan:
     """Everything for a case; trainings where the architecture's are compared on it."""
     task = recipes.task_of(spec, case)
@@ -54,7 +55,7 @@ def plan(
     if trainings and task is not None and case == recipes.trained_case(spec):
         batches = recipes.real_batches(case.network, task, recipes.STEPS + recipes.FURTHER)
     both_ways: list[Arrays] = []
-    if task is not None and recipes.is_whole(spec, case):
+    if ways and task is not None and recipes.is_whole(spec, case):
         both_ways = recipes.real_batches(case.network, task, recipes.STEPS_BOTH_WAYS)
     return Plan(case, tuple(dtypes), device, task, batches, both_ways=both_ways)
 

@@ -224,6 +224,7 @@ def climb(
     precision: str = "highest",
     backends: Sequence[str] = registry.BACKENDS,
     trainings: bool = True,
+    ways: bool = True,
     report: Callable[[str], None] = lambda _: None,
 ) -> Outcome:
     """Climb every rung for every case of the specs.
@@ -235,6 +236,7 @@ def climb(
         precision: "highest", or "default": on a GPU perhaps TF32 for float32.
         backends: Those to compare; one that is not installed is reported and left out.
         trainings: Whether to climb the last rungs, where networks are trained; they take longest.
+        ways: Whether to hold each backend's tuned way against its idiomatic one.
         report: Told what is being worked on.
 
     Raises:
@@ -242,7 +244,7 @@ def climb(
     """
     outcome = Outcome(device=device, precision=precision)
     for _ in climbing(
-        outcome, specs, dtypes, backends=backends, trainings=trainings, report=report
+        outcome, specs, dtypes, backends=backends, trainings=trainings, ways=ways, report=report
     ):
         pass
     return outcome
@@ -255,6 +257,7 @@ def climbing(
     *,
     backends: Sequence[str] = registry.BACKENDS,
     trainings: bool = True,
+    ways: bool = True,
     report: Callable[[str], None] = lambda _: None,
 ) -> Generator[tuple[Spec, Case]]:
     """Climb as `climb` does, a case at a time: each that is given is whole in the outcome.
@@ -276,7 +279,7 @@ def climbing(
         cases = [(spec, case) for spec in specs for case in spec.cases]
         waiting: list[_Climb] = []
         for spec, case in cases:
-            plan = collect.plan(spec, case, dtypes, outcome.device, trainings=trainings)
+            plan = collect.plan(spec, case, dtypes, outcome.device, trainings=trainings, ways=ways)
             waiting.append(_Climb(workers, spec, plan))
             if len(waiting) > AHEAD:
                 first = waiting.pop(0)
