@@ -31,7 +31,7 @@ NOT_MEASURED = "not measured"
 """What a panel says where it cannot ask: Keras has gradients on TensorFlow alone."""
 
 # On a GPU some answers are others (Keras's for a label that is no class): all are the CPU's.
-_ON_CPU = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
+ON_CPU = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
 
 MEANINGS: Mapping[str, Mapping[str, str]] = {
     "Normalisation": {
@@ -40,7 +40,7 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
         "batch_norm.running_variance": "which variance of a batch the running one is made of",
         "batch_norm.one_value": "a training batch with one value a channel",
         "batch_norm.frozen": "the running mean in training while the parameters are frozen",
-        "batch_norm.float64": "what the running mean of a float64 layer is kept in",
+        "batch_norm.float64": "what the running mean of a new float64 layer is in",
         "batch_norm.tensors": "what a layer keeps, and under which names",
         "layer_norm.epsilon": "what is added to the variance",
         "layer_norm.large_mean": "deviations of 0.1 around a mean of 1000, in float32",
@@ -201,7 +201,7 @@ class Change:
 
 def collect(backends: Sequence[str]) -> Ledger:
     """Ask every installed library, each in a process of its own, on the CPU."""
-    answers = initialisers.ask(backends, ask_library, environment=_ON_CPU)
+    answers = initialisers.ask(backends, ask_library, environment=ON_CPU)
     found = answers.results
     return Ledger(
         {name: versions for name, (versions, _) in found.items()},
