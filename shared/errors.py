@@ -43,3 +43,7 @@ class DivergedError(TriptychError):
 
 class WorkerError(TriptychError):
     """A backend's process failed, or ended before it gave its result."""
+
+
+class GuideError(TriptychError):
+    """A chapter of the guide is not written as it should be, or its code fails."""
