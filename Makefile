@@ -1,5 +1,6 @@
-# `make demo` runs the main job, `make test` the tests, `make bench` the benchmark of the README. All
-# work in .venv.
+# `make demo` runs the main job, `make test` the tests, `make bench` the benchmark of the README,
+# `make report` the pages about everything, `make pictures` the README's pictures of them. All work
+# in .venv.
 PYTHON ?= python3
 BIN := .venv/bin
 ALL := .venv/.installed-all
@@ -10,16 +11,23 @@ INSTALL := $(BIN)/python -m pip install -qq --constraint constraints.txt
 MEASURED := mnist_classifier simple_resnet unet inception_net branching_net dense_net mimo_net \
   early_exit_net basic_net sequential_net skip_mlp seq2seq row_gru
 
-.PHONY: demo test bench lint format clean
+.PHONY: demo test bench report pictures lint format clean
 
 demo: $(ALL)
-	$(BIN)/triptych compare
+	$(BIN)/triptych compare --report
 
 test: $(DEV)
 	$(BIN)/python -m pytest
 
 bench: $(ALL)
 	$(BIN)/triptych bench $(MEASURED) --rounds 3 --seconds 0.4 --costs --accuracy --readme README.md
+
+report: $(ALL)
+	$(BIN)/triptych report
+
+pictures: $(DEV)
+	$(BIN)/triptych report --output build/report
+	$(BIN)/python -m tests.pictures build/report shared/pictures
 
 lint: $(DEV)
 	$(BIN)/ruff check .

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import argparse
 import inspect
-import json
-import math
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -16,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shared import registry, specs
+from shared import registry, specs, strict
 from shared.errors import (
     ConfigurationError,
     DivergedError,
@@ -33,6 +31,7 @@ if TYPE_CHECKING:
 
 
 PRECISIONS = ("highest", "default")
+REPORT = "triptych-report"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -159,6 +158,56 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="FILE",
         help="where to write it all (default: triptych-compare-ARCHITECTURE.json)",
+    )
+    parts.add_argument(
+        "--report",
+        dest="with_report",
+        action="store_true",
+        help="write pages about the architecture too, with what was compared",
+    )
+    parts.add_argument(
+        "--report-dir",
+        type=Path,
+        default=Path(REPORT),
+        metavar="DIR",
+        help=f"of --report: the folder to write (default: {REPORT})",
+    )
+
+    parts = verb("report", report, several)
+    parts.add_argument(
+        "architectures",
+        nargs="*",
+        metavar="ARCHITECTURE",
+        help="names from `triptych list` (default: those in the files, or the whole catalogue)",
+    )
+    parts.add_argument(
+        "--output",
+        "-o",
+        dest="folder",
+        type=Path,
+        default=Path(REPORT),
+        metavar="DIR",
+        help=f"the folder to write (default: {REPORT})",
+    )
+    parts.add_argument(
+        "--from",
+        dest="files",
+        type=Path,
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="FILE",
+        help="JSON of compare, parity, bench, conventions or an earlier report, or evidence: what "
+        "is there is not measured again",
+    )
+    parts.add_argument(
+        "--no-guide",
+        dest="guide",
+        action="store_false",
+        help="do not run the chapters of the guide",
+    )
+    parts.add_argument(
+        "--seed", type=int, default=0, help="of the weights and the batch order (default: 0)"
     )
 
     dtypes = shared_options()
@@ -376,7 +425,7 @@ def list_architectures(*, as_json: bool) -> int:
         for spec in specs.SPECS.values()
     ]
     if as_json:
-        print(json.dumps(rows, indent=2))
+        print(strict.text(rows), end="")
         return 0
     from rich.table import Table
 
@@ -420,6 +469,8 @@ def compare(
     way: str,
     dtype: str,
     json_path: Path | None,
+    with_report: bool,
+    report_dir: Path,
     data: str,
     data_dir: Path | None,
     seed: int,
@@ -437,16 +488,71 @@ def compare(
     spec.require_task()
     chosen = _backends(backends)
     path = _writable(json_path or Path(f"triptych-compare-{spec.name}.json"))
+    folder = _folder(report_dir) if with_report else None
     request, source = _request(spec, preset, settings, data, data_dir, seed, device, way, dtype)
     caches.keep()
     notices = _console(stderr=True)
     comparison = room.compare(
         spec, request, source, chosen, lambda text: notices.print(text, highlight=False)
     )
-    _write_json(path, {"data_asked_for": data, **comparison.to_dict()})
+    strict.write(path, {"data_asked_for": data, **comparison.to_dict()})
     room.show(comparison, _console())
     print(f"written to {path}")
+    if folder:
+        _report([spec], chosen, [path], folder, seed=seed, guide=False)
     return 0 if comparison.passed else 1
+
+
+def report(
+    *,
+    architectures: list[str],
+    backends: str,
+    folder: Path,
+    files: list[Path],
+    guide: bool,
+    seed: int,
+) -> int:
+    """Write pages about architectures: sources, graph, parameters, parity, training and speed.
+
+    The folder opens in a browser, from the disk. What no file given with --from holds is measured
+    now: short trainings without dropout, parity in float64 without trainings, what each library
+    takes for granted, and the guide's chapters. Exits with 1 when a backend failed.
+    """
+    chosen = [specs.find(name) for name in dict.fromkeys(architectures)]
+    _check_seed(seed)
+    return _report(chosen, _backends(backends), files, _folder(folder), seed=seed, guide=guide)
+
+
+def _report(
+    chosen: Sequence[specs.Spec],
+    backends: Sequence[str],
+    files: Sequence[Path],
+    folder: Path,
+    *,
+    seed: int,
+    guide: bool,
+) -> int:
+    """Measure what the files do not hold, and write the pages."""
+    from shared import caches
+    from shared.report import run
+
+    saved = run.read(files)
+    there = [specs.find(name) for name in saved.architectures()]
+    caches.keep()
+    with _console(stderr=True).status("starting") as status:
+        made = run.make(
+            chosen or there or list(specs.SPECS.values()),
+            backends,
+            saved,
+            seed=seed,
+            guide=guide,
+            report=status.update,
+        )
+    run.write(folder, made, files)
+    for name, reason in made.failed.items():
+        print(f"triptych: {name}: {reason}", file=sys.stderr)
+    print(f"report written to {folder / 'index.html'}")
+    return 1 if made.failed else 0
 
 
 def parity(
@@ -494,7 +600,7 @@ def parity(
                 report=status.update,
             )
     if path:
-        _write_json(path, outcome.to_dict())
+        strict.write(path, outcome.to_dict())
     table.show(outcome, _console())
     return 0 if outcome.proved else 1
 
@@ -566,7 +672,7 @@ def conventions(
         with _console(stderr=True).status("drawing new weights"):
             outcome = initialisers.compare(spec, chosen)
         if as_json:
-            print(json.dumps(_finite(outcome.to_dict()), indent=2))
+            print(strict.text(outcome.to_dict()), end="")
         else:
             initialisers.show(outcome, _console())
         return 1 if outcome.errors else 0
@@ -574,7 +680,7 @@ def conventions(
         ledger = room.collect(chosen)
     changes = room.changed(ledger, room.read())
     if as_json:
-        print(json.dumps({**ledger.to_dict(), "changes": [str(c) for c in changes]}, indent=2))
+        print(strict.text({**ledger.to_dict(), "changes": [str(c) for c in changes]}), end="")
     else:
         room.show(ledger, _console(), everything, changes)
     if path:
@@ -648,7 +754,7 @@ def bench(
     outcome = room.run(request, lambda text: notices.print(text, highlight=False))
     verdict = ratios.check(ratios.ratios(outcome), recorded)
     value = {**outcome.to_dict(), "ratios": ratios.ratios(outcome)}
-    _write_json(json_path, {**value, "recorded_ratios": recorded} if check else value)
+    strict.write(json_path, {**value, "recorded_ratios": recorded} if check else value)
     table.show(outcome, _console())
     if check:
         table.show_check(verdict, _console())
@@ -704,7 +810,7 @@ def train(
     }
     weights.write(path, run.trained, metadata)
     if history_path:
-        _write_json(history_path, {**metadata, "history": history.to_dict()})
+        strict.write(history_path, {**metadata, "history": history.to_dict()})
     last = history.epochs[-1]
     for metric, value in last.test_scores.items():
         print(f"{specs.METRICS[metric]} {value:.2f} %, ", end="")
@@ -737,7 +843,7 @@ def predict(
     caches.keep()
     found = room.predict(saved, images, outputs, backend or _first_installed(), way)
     if as_json:
-        print(json.dumps(_finite(found.rows), indent=2))
+        print(strict.text(found.rows), end="")
         return 0
     room.show(found, _console())
     for path in outputs:
@@ -931,19 +1037,15 @@ def _writable(path: Path) -> Path:
     return path
 
 
-def _write_json(path: Path, value: Any) -> None:
-    """Write strict JSON: what is not a finite number becomes null."""
-    path.write_text(json.dumps(_finite(value), indent=2) + "\n", "utf-8")
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    return value
+def _folder(path: Path) -> Path:
+    """A folder that can be written, or made."""
+    if path.exists() and not path.is_dir():
+        raise ConfigurationError(f"{path} is no directory; name a folder to write")
+    if not path.exists() and not path.parent.is_dir():
+        raise ConfigurationError(f"{path} cannot be made: {path.parent} is no directory")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise ConfigurationError(f"{path} cannot be written: permission denied")
+    return path
 
 
 if __name__ == "__main__":

@@ -39,6 +39,8 @@ class Request:
     dtype: str = "float32"
     examples: int | None = None
     """Of the training data and of the test data the first ones alone, at most so many of each."""
+    quiet: bool = False
+    """Whether a worker says nothing of its progress."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +175,8 @@ def train(backend: str, request: Request, weights: dict[str, np.ndarray] | None)
     initial = model.weights()
     first = {name: data.test[name][:FIRST_IMAGES] for name in spec.network.inputs}
     outputs = model(first)
-    with training.progress(backend, Console(stderr=True, markup=False)) as report:
+    console = Console(stderr=True, markup=False, quiet=request.quiet)
+    with training.progress(backend, console) as report:
         history = training.fit(
             model, task, data, request.settings, seed=request.seed, report=report
         )

@@ -18,6 +18,9 @@ from shared.specs import END, Task
 WRONG, SCENES = 24, 3
 """How many of each are kept."""
 
+Rows = list[str]
+"""Bytes of a picture (H, W): a row's in hexadecimal digits, so that JSON stays small."""
+
 
 @dataclass(frozen=True)
 class Wrong:
@@ -27,23 +30,23 @@ class Wrong:
     label: int
     predicted: int
     confidence: float
-    pixels: list[list[int]]
+    pixels: Rows
 
 
 @dataclass(frozen=True)
 class Scene:
     """A canvas (H, W), the class at every pixel, and the class that was seen there."""
 
-    pixels: list[list[int]]
-    mask: list[list[int]]
-    predicted: list[list[int]]
+    pixels: Rows
+    mask: Rows
+    predicted: Rows
 
 
 @dataclass(frozen=True)
 class Strip:
     """A strip (H, S), its digits, what was written, and the attention (T, S') for each token."""
 
-    pixels: list[list[int]]
+    pixels: Rows
     length: int
     digits: list[int]
     written: list[int]
@@ -77,7 +80,7 @@ def look(model: Model, task: Task, test: Mapping[str, np.ndarray]) -> Examples:
     images = pixels(test["image"])
     if labels.ndim > 1:
         scenes = [
-            Scene(images[i].tolist(), labels[i].tolist(), predicted[i].tolist())
+            Scene(rows(images[i]), rows(labels[i]), rows(predicted[i]))
             for i in range(min(SCENES, len(labels)))
         ]
         return Examples(counted, scenes=scenes)
@@ -85,7 +88,7 @@ def look(model: Model, task: Task, test: Mapping[str, np.ndarray]) -> Examples:
     mistaken = np.flatnonzero(predicted != labels)
     surest = mistaken[np.argsort(-confidence[mistaken], kind="stable")][:WRONG]
     wrong = [
-        Wrong(int(i), int(labels[i]), int(predicted[i]), float(confidence[i]), images[i].tolist())
+        Wrong(int(i), int(labels[i]), int(predicted[i]), float(confidence[i]), rows(images[i]))
         for i in surest
     ]
     return Examples(counted, wrong)
@@ -112,7 +115,7 @@ def _strips(model: Model, test: Mapping[str, np.ndarray]) -> Examples:
         count = int(ended[0]) if len(ended) else tokens.shape[1]
         strips.append(
             Strip(
-                images[i].tolist(),
+                rows(images[i]),
                 int(test["length"][i]),
                 wanted[i][digits[i]].tolist(),
                 tokens[i][:count].tolist(),
@@ -128,6 +131,16 @@ def _confusion(labels: np.ndarray, predicted: np.ndarray, size: int) -> list[lis
     there = labels >= 0
     np.add.at(counts, (labels[there], np.clip(predicted[there], 0, size - 1)), 1)
     return counts.tolist()
+
+
+def rows(values: np.ndarray) -> Rows:
+    """A picture (H, W) of values from 0 to 255 as text."""
+    return [row.tobytes().hex() for row in values.astype(np.uint8)]
+
+
+def picture(rows: Rows) -> np.ndarray:
+    """What `rows` made a text of: uint8 (H, W)."""
+    return np.stack([np.frombuffer(bytes.fromhex(row), np.uint8) for row in rows])
 
 
 def pixels(images: np.ndarray) -> np.ndarray:

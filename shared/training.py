@@ -22,7 +22,7 @@ from shared.interface import Model, Trainer
 from shared.specs import METRICS, Settings, Task
 from shared.tasks import TaskData
 
-SECONDS_BETWEEN_REPORTS = 0.2
+SECONDS_BETWEEN_REPORTS = 0.1
 
 
 @dataclass(frozen=True)
@@ -144,6 +144,8 @@ def fit(
                     )
         loss, accuracy = _mean(results)  # waits for the last step
         trained = time.perf_counter()
+        if not history.rates and len(results) > done:
+            history.rates.append((len(results) - done) * settings.batch_size / (trained - waited))
         for result in results:
             one_loss, one_accuracy = _mean([result])
             history.losses.append(one_loss)

@@ -4,16 +4,18 @@ A flavour is a backend, or Keras on another framework than TensorFlow. What is n
 skipped; TRIPTYCH_TEST_BACKENDS, flavours with commas between, names those that must be there.
 """
 
+import json
 import os
 import pickle
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from shared import registry
+from shared import cli, registry
 from shared.errors import TriptychError
 from shared.specs import SPECS, Case, Spec
 from shared.workers import ALONE, Worker
@@ -167,6 +169,40 @@ def several(lend: Lend) -> dict[str, Worker]:
     if len(workers) < 2:
         pytest.skip("there is one backend here, and nothing to hold it against")
     return workers
+
+
+@pytest.fixture(scope="session")
+def report_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report of one architecture as a user makes it, but for the guide's chapters."""
+    if not registry.installed():
+        pytest.skip("needs a backend")
+    path = tmp_path_factory.mktemp("report") / "pages"
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["report", "basic_net", "--no-guide", "--output", str(path)])
+    assert caught.value.code == 0
+    return path
+
+
+@pytest.fixture(scope="session")
+def measured(report_folder: Path) -> Any:
+    """What was measured for that report."""
+    from shared.report import run  # only these tests need what it imports
+
+    return json.loads((report_folder / run.MEASURED).read_text("utf-8"))
+
+
+@pytest.fixture(scope="session")
+def surveys(lend: Lend) -> dict[str, dict[str, Any]]:
+    """Every architecture as every backend tells of it."""
+    from shared.report import survey
+
+    return {
+        name: {
+            backend: lend(backend).call(survey.survey, backend, name)
+            for backend in registry.installed()
+        }
+        for name in SPECS
+    }
 
 
 def sentence(worker: Worker, kind: type[TriptychError], *call: Any) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from shared import cli, machine, mnist, registry, specs, tasks, training
+from shared import cli, machine, mnist, registry, specs, strict, tasks, training
 from shared.benchmark import accuracy, check, run, table
 from shared.benchmark.accuracy import FAST, Accuracy, Goal, Row, Try
 from shared.benchmark.run import Outcome, Request
@@ -281,7 +281,7 @@ def test_a_readme_names_no_folder_of_this_machine() -> None:
 
 
 def test_json_has_what_is_counted_from_the_trainings() -> None:
-    value = json.loads(json.dumps(cli._finite(outcome().to_dict()), allow_nan=False))["accuracy"]
+    value = json.loads(json.dumps(strict.finite(outcome().to_dict()), allow_nan=False))["accuracy"]
     assert value["ratio"] == pytest.approx(101 / 21)
     assert value["goal"] == {"percent": 97, "seeds": 3, "data": "sample", "directory": None}
     flax = value["rows"][2]

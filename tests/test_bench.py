@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from shared import cli, flops, machine, mnist, registry, specs, training
+from shared import cli, flops, machine, mnist, registry, specs, strict, training
 from shared.benchmark import check, costs, measure, packages, run, table
 from shared.benchmark.measure import Job, Prepared, WarmUp, Window
 from shared.benchmark.run import Outcome, Request, figure
@@ -779,7 +779,7 @@ def test_a_file_without_the_marks_is_left_alone(tmp_path: Path, text: str) -> No
 def test_json_has_everything() -> None:
     outcome, _ = benched()
     outcome.costs = with_costs()
-    value = json.loads(json.dumps(cli._finite(outcome.to_dict())))
+    value = json.loads(json.dumps(strict.finite(outcome.to_dict())))
     assert set(value) == {
         "request", "peak", "foreign_load", "rows", "environment_bytes", "costs", "accuracy",
         "errors", "skipped", "machine", "disturbed", "passed",

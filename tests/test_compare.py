@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shared import cli, compare, mnist, registry, specs
+from shared import cli, compare, mnist, registry, specs, strict
 from shared.errors import ConfigurationError, WorkerError
 from shared.specs import Settings
 from shared.workers import Worker
@@ -202,4 +202,4 @@ def test_an_architecture_that_is_not_trained_says_so() -> None:
 
 def test_figures_that_are_not_finite_are_null_in_json() -> None:
     value = {"a": [math.inf, 1.0, math.nan], "b": ({"c": -math.inf},)}
-    assert cli._finite(value) == {"a": [None, 1.0, None], "b": [{"c": None}]}
+    assert strict.finite(value) == {"a": [None, 1.0, None], "b": [{"c": None}]}

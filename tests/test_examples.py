@@ -52,7 +52,7 @@ def test_digits_are_counted_and_the_surest_mistakes_come_first() -> None:
     for each in found.wrong:
         assert (each.label, each.predicted) == (labels[each.index], predicted[each.index])
         assert each.confidence == sure[each.index]
-        assert np.array_equal(each.pixels, raw[each.index])
+        assert np.array_equal(examples.picture(each.pixels), raw[each.index])
     assert found.scenes == found.strips == []
 
 
@@ -75,9 +75,9 @@ def test_scenes_show_every_pixels_class() -> None:
     assert np.array(found.confusion).sum() == labels.size
     assert len(found.scenes) == examples.SCENES
     for i, scene in enumerate(found.scenes):
-        assert np.array_equal(scene.pixels, raw[i])
-        assert np.array_equal(scene.mask, labels[i])
-        assert np.array_equal(scene.predicted, predicted[i])
+        assert np.array_equal(examples.picture(scene.pixels), raw[i])
+        assert np.array_equal(examples.picture(scene.mask), labels[i])
+        assert np.array_equal(examples.picture(scene.predicted), predicted[i])
 
 
 def test_strips_end_where_the_network_ends_them() -> None:
@@ -98,7 +98,7 @@ def test_strips_end_where_the_network_ends_them() -> None:
     assert [strip.digits for strip in found.strips] == [[3, 1, 4], [1, 5], [9, 2, 6]]
     assert [len(strip.attention) for strip in found.strips] == [4, 5, 1]
     for i, strip in enumerate(found.strips):
-        assert np.array_equal(strip.pixels, raw[i])
+        assert np.array_equal(examples.picture(strip.pixels), raw[i])
     matrix = np.array(found.confusion)
     assert matrix.sum() == 3 + 2 + 3 + 1
     assert matrix[3, 3] == matrix[4, 4] == matrix[5, 5] == 1

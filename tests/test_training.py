@@ -108,6 +108,11 @@ def test_rates_are_of_stretches_without_the_first_step(monkeypatch: pytest.Monke
     assert min(history.rates) > 0
 
 
+def test_a_training_too_short_for_stretches_has_one_rate() -> None:
+    assert len(fit(Recorder()).rates) == 1
+    assert fit(Recorder(), epochs=1, batch_size=10).rates == []
+
+
 def test_evaluation_counts_every_example_once_and_weighs_short_batches() -> None:
     model = Recorder()
     history = fit(model, epochs=1)

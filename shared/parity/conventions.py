@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -202,15 +202,18 @@ class Change:
 def collect(backends: Sequence[str]) -> Ledger:
     """Ask every installed library, each in a process of its own, on the CPU."""
     answers = initialisers.ask(backends, ask_library, environment=ON_CPU)
-    found = answers.results
+    return replace(gather(answers.results), skipped=answers.skipped, errors=answers.errors)
+
+
+def gather(answers: Mapping[str, tuple[dict[str, str], dict[str, str]]]) -> Ledger:
+    """The ledger of what `ask_library` gave, by backend."""
+    keys = dict.fromkeys(key for _, values in answers.values() for key in values)
     return Ledger(
-        {name: versions for name, (versions, _) in found.items()},
+        {name: versions for name, (versions, _) in answers.items()},
         {
-            key: {name: values[key] for name, (_, values) in found.items() if key in values}
-            for key in dict.fromkeys(key for _, values in found.values() for key in values)
+            key: {name: values[key] for name, (_, values) in answers.items() if key in values}
+            for key in keys
         },
-        answers.skipped,
-        answers.errors,
     )
 
 

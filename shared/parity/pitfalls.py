@@ -15,7 +15,7 @@ import math
 import re
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -294,12 +294,14 @@ def _recorded() -> dict[str, dict[str, str]]:
 def measure(backends: Sequence[str]) -> Pitfalls:
     """Run every example of each installed backend, in a process of its own, on the CPU."""
     answers = initialisers.ask(backends, run, environment=conventions.ON_CPU)
-    found = answers.results
+    return replace(gather(answers.results), skipped=answers.skipped, errors=answers.errors)
+
+
+def gather(answers: Mapping[str, tuple[dict[str, str], dict[str, Outcome]]]) -> Pitfalls:
+    """All of what `run` gave, by backend."""
     return Pitfalls(
-        {backend: versions for backend, (versions, _) in found.items()},
-        {key: {backend: each[key] for backend, (_, each) in found.items()} for key in GIVEN},
-        answers.skipped,
-        answers.errors,
+        {backend: versions for backend, (versions, _) in answers.items()},
+        {key: {backend: found[key] for backend, (_, found) in answers.items()} for key in GIVEN},
     )
 
 

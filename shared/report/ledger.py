@@ -1,0 +1,104 @@
+"""The page of conventions: what differs, a few lines in which it shows, and the error it makes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shared.parity import conventions, pitfalls
+from shared.report import code, snippets
+from shared.specs import PANELS
+
+SMALLEST = 1e-8
+"""An error of this size has no bar; one of 1 has a whole one."""
+
+
+@dataclass(frozen=True)
+class Error:
+    """Between two backends: a number in words with the length of its bar, or why there is none."""
+
+    between: str
+    text: str
+    size: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """One convention.
+
+    Attributes:
+        key: Its name in the ledger.
+        meaning: What its values say.
+        values: By backend; none where it was not asked.
+        code: By backend the lines of the example, or those that ask the library.
+        example: Whether the code is an example, whose outcomes are held against each other.
+        errors: Of each two backends that were measured.
+    """
+
+    key: str
+    meaning: str
+    values: Mapping[str, str]
+    code: Mapping[str, Sequence[code.Line]]
+    example: bool
+    errors: Sequence[Error]
+
+
+def groups(
+    ledger: Mapping[str, Any] | None, errors: Mapping[str, Any] | None
+) -> list[tuple[str, list[Row]]]:
+    """The conventions that differ, by heading."""
+    values = ledger["rows"] if ledger else {}
+    measured = errors["rows"] if errors else {}
+    found = []
+    for heading, meanings in conventions.MEANINGS.items():
+        rows = [
+            _row(key, meaning, values[key], measured.get(key))
+            for key, meaning in meanings.items()
+            if key in values and _differs(values[key])
+        ]
+        if rows:
+            found.append((heading, rows))
+    return found
+
+
+def same(ledger: Mapping[str, Any] | None) -> list[tuple[str, str, str]]:
+    """Key, meaning and value of the conventions in which all agree that were asked."""
+    values = ledger["rows"] if ledger else {}
+    return [
+        (key, meaning, next(iter(values[key].values())))
+        for meanings in conventions.MEANINGS.values()
+        for key, meaning in meanings.items()
+        if values.get(key) and not _differs(values[key])
+    ]
+
+
+def _differs(values: Mapping[str, str]) -> bool:
+    return len({value for value in values.values() if value != conventions.NOT_MEASURED}) > 1
+
+
+def _row(
+    key: str, meaning: str, values: Mapping[str, str], measured: Mapping[str, Any] | None
+) -> Row:
+    example = key in pitfalls.GIVEN
+    texts = {
+        name: pitfalls.source(name, key).text if example else snippets.snippets(name).get(key, "")
+        for name in PANELS
+    }
+    return Row(
+        key,
+        meaning,
+        values,
+        {name: code.highlighted(text, layers=False) for name, text in texts.items() if text},
+        example,
+        [_error(found) for found in measured["errors"]] if measured else [],
+    )
+
+
+def _error(found: Mapping[str, Any]) -> Error:
+    between, value = " and ".join(found["between"]), found["error"]
+    if isinstance(value, str):
+        return Error(between, value, 0)
+    size = 1 - math.log(max(value, SMALLEST)) / math.log(SMALLEST)
+    return Error(between, f"{value:.2g}" if value else "none", round(min(size, 1), 3))

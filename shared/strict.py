@@ -1,0 +1,29 @@
+"""JSON as the standard has it: what is not a finite number becomes null."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+
+def finite(value: Any) -> Any:
+    """The same value with null in place of infinities and NaN, and every key a text."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(item) for item in value]
+    return value
+
+
+def text(value: Any, indent: int | None = 2) -> str:
+    """The value as JSON, in lines unless `indent` is None."""
+    return json.dumps(finite(value), indent=indent) + "\n"
+
+
+def write(path: Path, value: Any, indent: int | None = 2) -> None:
+    """Write the value as JSON."""
+    path.write_text(text(value, indent), "utf-8")
