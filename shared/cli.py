@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import io
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -28,10 +29,14 @@ if TYPE_CHECKING:
 
     from shared.compare import Request
     from shared.mnist import Dataset
+    from shared.report.run import Saved
 
 
 PRECISIONS = ("highest", "default")
 REPORT = "triptych-report"
+
+PRINTED = Path("-")
+"""What `--json` without a file stands for: print it, and nothing else."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -39,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     0: done. 1: a check failed, or a backend or a training did. 2: bad input, in one sentence.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="replace")  # "±" on a terminal that has ASCII alone
     options = vars(_parser().parse_args(arguments))
     verb = options.pop("verb")
     try:
@@ -137,11 +144,27 @@ def _parser() -> argparse.ArgumentParser:
         "--seed", type=int, default=0, help="of weights, batch order and dropout (default: 0)"
     )
     one_name = {"metavar": "ARCHITECTURE", "help": "a name from `triptych list`"}
+    as_json = shared_options()
+    as_json.add_argument("--json", dest="as_json", action="store_true", help="print JSON instead")
 
-    parts = verb("list", list_architectures)
-    parts.add_argument("--json", dest="as_json", action="store_true", help="print JSON instead")
+    def json_file(what: str, default: Path | None = None) -> argparse.ArgumentParser:
+        """The option `--json`, perhaps with a file."""
+        option = shared_options()
+        option.add_argument(
+            "--json",
+            dest="json_path",
+            type=Path,
+            nargs="?",
+            const=PRINTED,
+            default=default,
+            metavar="FILE",
+            help=f"{what}; without a file: print it instead",
+        )
+        return option
 
-    parts = verb("show", show)
+    parts = verb("list", list_architectures, as_json)
+
+    parts = verb("show", show, as_json)
     parts.add_argument(
         "architectures",
         nargs="+",
@@ -150,15 +173,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parts.add_argument("--backend", help="only this panel: torch, flax or keras")
 
-    parts = verb("compare", compare, training, directory, several, device, way, computed)
+    written = json_file("where to write it all (default: triptych-compare-ARCHITECTURE.json)")
+    parts = verb("compare", compare, training, directory, several, device, way, computed, written)
     parts.add_argument("architecture", nargs="?", default="mnist_classifier", **one_name)
-    parts.add_argument(
-        "--json",
-        dest="json_path",
-        type=Path,
-        metavar="FILE",
-        help="where to write it all (default: triptych-compare-ARCHITECTURE.json)",
-    )
     parts.add_argument(
         "--report",
         dest="with_report",
@@ -173,7 +190,7 @@ def _parser() -> argparse.ArgumentParser:
         help=f"of --report: the folder to write (default: {REPORT})",
     )
 
-    parts = verb("report", report, several)
+    parts = verb("report", report, several, as_json)
     parts.add_argument(
         "architectures",
         nargs="*",
@@ -223,18 +240,16 @@ def _parser() -> argparse.ArgumentParser:
         action="store_false",
         help="leave out the rungs where networks are trained, which take longest",
     )
-    parts = verb("parity", parity, several, device, dtypes)
+    written = json_file("where to write every check")
+    parts = verb("parity", parity, several, device, dtypes, written)
     parts.add_argument(
         "names",
         nargs="*",
         metavar="ARCHITECTURE|FILE",
         help="architectures (default: all), or two or more files that `triptych record` wrote",
     )
-    parts.add_argument(
-        "--json", dest="json_path", type=Path, metavar="FILE", help="where to write every check"
-    )
 
-    parts = verb("record", record, device, dtypes)
+    parts = verb("record", record, device, dtypes, as_json)
     parts.add_argument("architecture", **one_name)
     parts.add_argument("--backend", required=True, help="torch, flax or keras")
     parts.add_argument(
@@ -245,14 +260,13 @@ def _parser() -> argparse.ArgumentParser:
         help="the evidence's file (default: ARCHITECTURE-BACKEND-evidence.safetensors)",
     )
 
-    parts = verb("conventions", conventions, several)
+    parts = verb("conventions", conventions, several, as_json)
     parts.add_argument(
         "architecture",
         nargs="?",
         metavar="ARCHITECTURE",
         help="show the laws of this network's new weights instead",
     )
-    parts.add_argument("--json", dest="as_json", action="store_true", help="print JSON instead")
     parts.add_argument(
         "--all",
         dest="everything",
@@ -267,7 +281,9 @@ def _parser() -> argparse.ArgumentParser:
         help="write the table, to hold later ones against",
     )
 
-    parts = verb("bench", bench, several, directory, computed)
+    default = Path("triptych-bench.json")
+    written = json_file(f"where to write it all (default: {default})", default)
+    parts = verb("bench", bench, several, directory, computed, written)
     parts.add_argument(
         "architectures",
         nargs="*",
@@ -319,14 +335,6 @@ def _parser() -> argparse.ArgumentParser:
         help="of --accuracy: mnist (the default), fashion_mnist or sample",
     )
     parts.add_argument(
-        "--json",
-        dest="json_path",
-        type=Path,
-        default=Path("triptych-bench.json"),
-        metavar="FILE",
-        help="where to write it all (default: triptych-bench.json)",
-    )
-    parts.add_argument(
         "--check",
         dest="check",
         action="store_true",
@@ -347,7 +355,8 @@ def _parser() -> argparse.ArgumentParser:
         help="put the figures into a Markdown file, between the marks bench:begin and bench:end",
     )
 
-    parts = verb("train", train, training, directory, device, way, computed)
+    written = json_file("where to write the history")
+    parts = verb("train", train, training, directory, device, way, computed, written)
     parts.add_argument("architecture", **one_name)
     parts.add_argument("--backend", required=True, help="torch, flax or keras")
     parts.add_argument(
@@ -357,11 +366,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="the weights' file (default: ARCHITECTURE-BACKEND.safetensors)",
     )
-    parts.add_argument(
-        "--json", dest="json_path", type=Path, metavar="FILE", help="where to write the history"
-    )
 
-    parts = verb("predict", predict, way)
+    parts = verb("predict", predict, way, as_json)
     parts.add_argument(
         "weights", type=Path, metavar="WEIGHTS", help="a file that `triptych train` wrote"
     )
@@ -377,9 +383,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="where masks and attention are drawn (default: the current directory)",
     )
-    parts.add_argument("--json", dest="as_json", action="store_true", help="print JSON instead")
 
-    parts = verb("data", data, directory)
+    parts = verb("data", data, directory, as_json)
     parts.add_argument(
         "action",
         nargs="?",
@@ -425,7 +430,7 @@ def list_architectures(*, as_json: bool) -> int:
         for spec in specs.SPECS.values()
     ]
     if as_json:
-        print(strict.text(rows), end="")
+        _print_json(rows)
         return 0
     from rich.table import Table
 
@@ -446,7 +451,7 @@ def list_architectures(*, as_json: bool) -> int:
     return 0
 
 
-def show(*, architectures: list[str], backend: str | None) -> int:
+def show(*, architectures: list[str], backend: str | None, as_json: bool) -> int:
     """Show an architecture's three files side by side, or several architectures.
 
     Several stand beside each other in each panel, or in one. Pieces are aligned: the first class
@@ -457,7 +462,10 @@ def show(*, architectures: list[str], backend: str | None) -> int:
 
     files = [specs.find_file(name) for name in architectures]
     backends = [specs.choose("backend", backend, specs.PANELS)] if backend else list(specs.PANELS)
-    room.show(files, backends, _console())
+    if as_json:
+        _print_json(room.to_dict(files, backends))
+    else:
+        room.show(files, backends, _console())
     return 0
 
 
@@ -482,12 +490,12 @@ def compare(
     Exits with 1 when a backend fails or the first forward passes do not agree.
     """
     spec = specs.find(architecture)
-    from shared import caches
+    from shared import caches, compare_table
     from shared import compare as room
 
     spec.require_task()
     chosen = _backends(backends)
-    path = _writable(json_path or Path(f"triptych-compare-{spec.name}.json"))
+    path = _for_json(json_path or Path(f"triptych-compare-{spec.name}.json"))
     folder = _folder(report_dir) if with_report else None
     request, source = _request(spec, preset, settings, data, data_dir, seed, device, way, dtype)
     caches.keep()
@@ -495,11 +503,17 @@ def compare(
     comparison = room.compare(
         spec, request, source, chosen, lambda text: notices.print(text, highlight=False)
     )
-    strict.write(path, {"data_asked_for": data, **comparison.to_dict()})
-    room.show(comparison, _console())
-    print(f"written to {path}")
+    _write_json(path, {"data_asked_for": data, **comparison.to_dict()})
+    if path != PRINTED:
+        compare_table.show(comparison, _console())
+        print(f"written to {path}")
     if folder:
-        _report([spec], chosen, [path], folder, seed=seed, guide=False)
+        from shared.report import run as reporting
+
+        saved = reporting.Saved(comparisons={spec.name: strict.finite(comparison.to_dict())})
+        _report([spec], chosen, saved, folder, seed=seed, guide=False)
+        told = sys.stderr if path == PRINTED else sys.stdout
+        print(f"report written to {folder / 'index.html'}", file=told)
     return 0 if comparison.passed else 1
 
 
@@ -511,6 +525,7 @@ def report(
     files: list[Path],
     guide: bool,
     seed: int,
+    as_json: bool,
 ) -> int:
     """Write pages about architectures: sources, graph, parameters, parity, training and speed.
 
@@ -518,41 +533,53 @@ def report(
     now: short trainings without dropout, parity in float64 without trainings, what each library
     takes for granted, and the guide's chapters. Exits with 1 when a backend failed.
     """
+    from shared.report import run
+
     chosen = [specs.find(name) for name in dict.fromkeys(architectures)]
     _check_seed(seed)
-    return _report(chosen, _backends(backends), files, _folder(folder), seed=seed, guide=guide)
+    _folder(folder)
+    saved = run.read(files)
+    there = chosen or [specs.find(name) for name in saved.architectures()]
+    failed = _report(there, _backends(backends), saved, folder, seed=seed, guide=guide)
+    if as_json:
+        where = {"pages": str(folder / "index.html"), "measured": str(folder / run.MEASURED)}
+        _print_json({**where, "failed": failed})
+    else:
+        print(f"report written to {folder / 'index.html'}")
+    return 1 if failed else 0
 
 
 def _report(
     chosen: Sequence[specs.Spec],
     backends: Sequence[str],
-    files: Sequence[Path],
+    saved: Saved,
     folder: Path,
     *,
     seed: int,
     guide: bool,
-) -> int:
-    """Measure what the files do not hold, and write the pages."""
+) -> dict[str, str]:
+    """Measure what was not saved, of the catalogue if nothing was chosen, and write the pages.
+
+    Returns:
+        Why backends failed, if any did; it is printed too.
+    """
     from shared import caches
     from shared.report import run
 
-    saved = run.read(files)
-    there = [specs.find(name) for name in saved.architectures()]
     caches.keep()
     with _console(stderr=True).status("starting") as status:
         made = run.make(
-            chosen or there or list(specs.SPECS.values()),
+            chosen or list(specs.SPECS.values()),
             backends,
             saved,
             seed=seed,
             guide=guide,
             report=status.update,
         )
-    run.write(folder, made, files)
+    run.write(folder, made)
     for name, reason in made.failed.items():
         print(f"triptych: {name}: {reason}", file=sys.stderr)
-    print(f"report written to {folder / 'index.html'}")
-    return 1 if made.failed else 0
+    return made.failed
 
 
 def parity(
@@ -575,7 +602,7 @@ def parity(
 
     dtypes = _dtypes(dtype)
     specs.choose("precision", precision, PRECISIONS)
-    path = _writable(json_path) if json_path else None
+    path = _for_json(json_path) if json_path else None
     files = [Path(name) for name in names if _is_file_name(name)]
     if files:
         others = [name for name in names if not _is_file_name(name)]
@@ -600,8 +627,9 @@ def parity(
                 report=status.update,
             )
     if path:
-        strict.write(path, outcome.to_dict())
-    table.show(outcome, _console())
+        _write_json(path, outcome.to_dict())
+    if path != PRINTED:
+        table.show(outcome, _console())
     return 0 if outcome.proved else 1
 
 
@@ -614,6 +642,7 @@ def record(
     trainings: bool,
     device: str,
     output: Path | None,
+    as_json: bool,
 ) -> int:
     """Write one backend's evidence of an architecture, for `triptych parity FILE FILE`.
 
@@ -639,8 +668,17 @@ def record(
             report=status.update,
         )
     evidence.write(path, found)
-    size = path.stat().st_size / 1e6
-    print(f"evidence of {spec.name} by {found.title}: {size:.0f} MB written to {path}")
+    size = path.stat().st_size
+    if as_json:
+        about = {
+            name: getattr(found, name)
+            for name in ("architecture", "backend", "versions", "device", "precision")
+        }
+        _print_json(
+            {**about, "dtypes": dtypes, "cases": [*found.cases], "file": str(path), "bytes": size}
+        )
+    else:
+        print(f"evidence of {spec.name} by {found.title}: {size / 1e6:.0f} MB written to {path}")
     return 0
 
 
@@ -672,7 +710,7 @@ def conventions(
         with _console(stderr=True).status("drawing new weights"):
             outcome = initialisers.compare(spec, chosen)
         if as_json:
-            print(strict.text(outcome.to_dict()), end="")
+            _print_json(outcome.to_dict())
         else:
             initialisers.show(outcome, _console())
         return 1 if outcome.errors else 0
@@ -680,7 +718,7 @@ def conventions(
         ledger = room.collect(chosen)
     changes = room.changed(ledger, room.read())
     if as_json:
-        print(strict.text({**ledger.to_dict(), "changes": [str(c) for c in changes]}), end="")
+        _print_json({**ledger.to_dict(), "changes": [str(change) for change in changes]})
     else:
         room.show(ledger, _console(), everything, changes)
     if path:
@@ -741,7 +779,8 @@ def bench(
         costs or check or record_path is not None,
         None if accuracy is None else goals.Goal(accuracy, seeds, data, folder),
     )
-    for path in (json_path, record_path, readme_path):
+    _for_json(json_path)
+    for path in (record_path, readme_path):
         if path:
             _writable(path)
     if readme_path:
@@ -754,17 +793,19 @@ def bench(
     outcome = room.run(request, lambda text: notices.print(text, highlight=False))
     verdict = ratios.check(ratios.ratios(outcome), recorded)
     value = {**outcome.to_dict(), "ratios": ratios.ratios(outcome)}
-    strict.write(json_path, {**value, "recorded_ratios": recorded} if check else value)
-    table.show(outcome, _console())
-    if check:
-        table.show_check(verdict, _console())
-    print(f"written to {json_path}")
+    _write_json(json_path, {**value, "recorded_ratios": recorded} if check else value)
+    if json_path != PRINTED:
+        table.show(outcome, _console())
+        if check:
+            table.show_check(verdict, _console())
+        print(f"written to {json_path}")
+    told = sys.stderr if json_path == PRINTED else sys.stdout
     if record_path:
         ratios.record(outcome, record_path)
-        print(f"ratios written to {record_path}")
+        print(f"ratios written to {record_path}", file=told)
     if readme_path:
         table.write(outcome, readme_path)
-        print(f"figures written to {readme_path}")
+        print(f"figures written to {readme_path}", file=told)
     return 0 if outcome.passed and (verdict.passed or not check) else 1
 
 
@@ -791,7 +832,7 @@ def train(
     spec.require_task()
     specs.choose("backend", backend, specs.PANELS)
     path = _writable(output or Path(f"{spec.name}-{backend}.safetensors"))
-    history_path = _writable(json_path) if json_path else None
+    history_path = _for_json(json_path) if json_path else None
     request, _ = _request(spec, preset, settings, data, data_dir, seed, device, way, dtype)
     caches.keep()
     with workers.Worker(backend, workers.environment(way)) as worker:
@@ -810,7 +851,10 @@ def train(
     }
     weights.write(path, run.trained, metadata)
     if history_path:
-        strict.write(history_path, {**metadata, "history": history.to_dict()})
+        whole = {**metadata, "history": history.to_dict(), "weights": str(path)}
+        _write_json(history_path, whole)
+    if history_path == PRINTED:
+        return 0
     last = history.epochs[-1]
     for metric, value in last.test_scores.items():
         print(f"{specs.METRICS[metric]} {value:.2f} %, ", end="")
@@ -843,7 +887,7 @@ def predict(
     caches.keep()
     found = room.predict(saved, images, outputs, backend or _first_installed(), way)
     if as_json:
-        print(strict.text(found.rows), end="")
+        _print_json(found.rows)
         return 0
     room.show(found, _console())
     for path in outputs:
@@ -851,7 +895,7 @@ def predict(
     return 0
 
 
-def data(*, action: str, name: str | None, data_dir: Path | None) -> int:
+def data(*, action: str, name: str | None, data_dir: Path | None, as_json: bool) -> int:
     """Say which data sets are here; verify one, or download one.
 
     `verify` exits with 1 when a file is missing or damaged.
@@ -860,30 +904,52 @@ def data(*, action: str, name: str | None, data_dir: Path | None) -> int:
 
     specs.choose("action of `triptych data`", action, ("status", "verify", "download"))
     if action == "status":
-        return _data_status(data_dir)
+        return _data_status(data_dir, as_json)
     if name is None:
         raise ConfigurationError(
             f"`triptych data {action}` needs the name of a data set: {', '.join(mnist.NAMES)}"
         )
     if action == "download":
-        print(f"{name} is in {mnist.download(name, data_dir, sys.stderr.isatty())}")
+        where = mnist.download(name, data_dir, sys.stderr.isatty())
+        if as_json:
+            _print_json({"name": name, "where": str(where)})
+        else:
+            print(f"{name} is in {where}")
         return 0
     checks = mnist.verify(name, data_dir)
-    for check in checks:
-        print(f"{check.path} {check.problem or 'is whole'}")
-    return 0 if all(check.ok for check in checks) else 1
+    whole = all(check.ok for check in checks)
+    if as_json:
+        files = [{"path": str(check.path), "problem": check.problem} for check in checks]
+        _print_json({"name": name, "whole": whole, "files": files})
+    else:
+        for check in checks:
+            print(f"{check.path} {check.problem or 'is whole'}")
+    return 0 if whole else 1
 
 
-def _data_status(directory: Path | None) -> int:
+def _data_status(directory: Path | None, as_json: bool) -> int:
     """Print a table of the data sets."""
     from rich.table import Table
 
     from shared import mnist
 
-    table = Table(title=f"data directory: {mnist.data_directory(directory)}", title_justify="left")
+    root, rows = mnist.data_directory(directory), mnist.status(directory)
+    if as_json:
+        sets = [
+            {
+                "name": row.name,
+                "here": row.found,
+                "where": str(row.where) if row.where else None,
+                "problem": row.problem,
+            }
+            for row in rows
+        ]
+        _print_json({"directory": str(root), "data_sets": sets})
+        return 0
+    table = Table(title=f"data directory: {root}", title_justify="left")
     for title in ("data set", "state", "where"):
         table.add_column(title, overflow="fold")
-    for row in mnist.status(directory):
+    for row in rows:
         state = row.problem or ("here, checked" if row.found else "not here")
         table.add_row(row.name, state, str(row.where or ""))
     _console().print(table)
@@ -1046,6 +1112,41 @@ def _folder(path: Path) -> Path:
     if not os.access(path if path.exists() else path.parent, os.W_OK):
         raise ConfigurationError(f"{path} cannot be written: permission denied")
     return path
+
+
+def _for_json(path: Path) -> Path:
+    """Where JSON goes, found out before any work; an argument that came to stand there is no file.
+
+    Raises:
+        ConfigurationError: it cannot be written, or has the name of an architecture or of weights.
+    """
+    if path == PRINTED:
+        return path
+    if path.suffix == ".safetensors" or _is_architecture(str(path)):
+        raise ConfigurationError(
+            f"--json would write to {path}: put --json last to print, or name another file after it"
+        )
+    return _writable(path)
+
+
+def _is_architecture(name: str) -> bool:
+    try:
+        specs.find(name)
+    except ConfigurationError:
+        return False
+    return True
+
+
+def _write_json(path: Path, value: Any) -> None:
+    """Write strict JSON, or print it: what is not a finite number becomes null."""
+    if path == PRINTED:
+        print(strict.text(value), end="")
+    else:
+        strict.write(path, value)
+
+
+def _print_json(value: Any) -> None:
+    _write_json(PRINTED, value)
 
 
 if __name__ == "__main__":

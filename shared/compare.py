@@ -8,18 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 
 from shared import examples, machine, mnist, registry, tasks, training, workers
 from shared.errors import ConfigurationError, TriptychError
 from shared.parity import arrays
 from shared.parity.judge import most_by_rounding
-from shared.specs import METRICS, Settings, Spec, find
+from shared.specs import Settings, Spec, find
 from shared.workers import Worker
 
 FIRST_IMAGES = 64
@@ -209,72 +207,3 @@ def _row(run: Run, reference: dict[str, np.ndarray], startup: float | None) -> R
         run.peak_memory_mib,
         run.examples,
     )
-
-
-def _score(metric: str, row: Row) -> str:
-    return f"{row.history.epochs[-1].test_scores[metric]:.2f} %"
-
-
-def show(comparison: Comparison, console: Console) -> None:
-    """Print the comparison as one table, a column a backend."""
-    request, rows = comparison.request, comparison.rows
-    settings = request.settings
-    momentum = f" and momentum {settings.momentum:g}" if settings.optimizer == "sgd" else ""
-    changes = {"up": settings.warmup_steps, "down": settings.decay_steps}
-    dtype = "" if request.dtype == "float32" else f"{request.dtype}, "
-    schedule = ", ".join(f"{way} in {steps:,} steps" for way, steps in changes.items() if steps)
-    table = Table(
-        title=f"{request.architecture} on {request.data}: epochs {settings.epochs}, batch "
-        f"{settings.batch_size}, {settings.optimizer} at {settings.learning_rate:g}{momentum}"
-        f"{f' ({schedule})' if schedule else ''}, "
-        f"seed {request.seed}, {dtype}{request.way} on {request.device}",
-        title_justify="left",
-    )
-    table.add_column("")
-    for name in rows:
-        table.add_column(name, justify="right")
-
-    def line(title: str, cell: Callable[[Row], str]) -> None:
-        table.add_row(title, *(cell(row) for row in rows.values()))
-
-    line("version", lambda row: next(iter(row.versions.values())))
-    line("parameters", lambda row: f"{row.parameters:,}")
-    line(
-        "output shape",
-        lambda row: "\n".join(f"{n} {s}" for n, s in row.output_shapes.items()),
-    )
-    table.add_row(
-        "first forward pass, difference",
-        *(
-            "reference" if name == comparison.reference else f"{row.difference:.1e}"
-            for name, row in rows.items()
-        ),
-    )
-    line("final training loss", lambda row: f"{row.history.epochs[-1].loss:.4f}")
-    line("test loss", lambda row: f"{row.history.epochs[-1].test_loss:.4f}")
-    for metric in next(iter(rows.values())).history.epochs[-1].test_scores if rows else ():
-        line(METRICS[metric], partial(_score, metric))
-    line("training, images/s, steady", lambda row: f"{row.history.images_per_second:,.0f}")
-    line("first step (compile)", lambda row: f"{row.history.first_step_seconds:.2f} s")
-    line("start-up (process, import)", lambda row: f"{row.startup_seconds or 0:.2f} s")
-    line("training in all", lambda row: f"{row.history.seconds:.1f} s")
-    line(
-        "peak memory",
-        lambda row: f"{row.peak_memory_mib:,.0f} MiB" if row.peak_memory_mib else "not known",
-    )
-    if rows:
-        console.print(table)
-    for name, reason in comparison.skipped.items():
-        console.print(f"{name}: skipped; {reason}", style="yellow", highlight=False, soft_wrap=True)
-    for name, reason in comparison.errors.items():
-        console.print(f"{name}: {reason}", style="red", highlight=False, soft_wrap=True)
-    for name, row in rows.items():
-        if comparison.judged and not row.difference <= comparison.tolerance:
-            console.print(
-                f"{name}: the first forward pass differs from {comparison.reference}'s by "
-                f"{row.difference:.1e}, where {comparison.tolerance:.0e} is the most that rounding "
-                "explains",
-                style="red",
-                highlight=False,
-                soft_wrap=True,
-            )

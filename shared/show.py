@@ -7,11 +7,13 @@ imports), a class header with its constructor, a method, or a function or consta
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import pairwise, zip_longest
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.style import Style
@@ -20,10 +22,14 @@ from rich.text import Text
 
 from shared.parity import mirror
 from shared.specs import PANELS, choose
+from shared.terminal import draws, style
 
 NARROWEST = 60  # characters: below it the panels are shown one under another
 
 CONSTRUCTORS = ("__init__", "__post_init__", "setup")
+
+_STRING = Style(color="green")
+_QUOTED = re.compile(r"[bfru]{0,2}[\"']", re.IGNORECASE)
 
 # The terminal's own colours, and of them those that can be read on black as well as on white.
 _THEME = ANSISyntaxTheme(
@@ -31,7 +37,7 @@ _THEME = ANSISyntaxTheme(
         ("Comment",): Style(dim=True),
         ("Keyword",): Style(color="magenta"),
         ("Literal", "Number"): Style(color="cyan"),
-        ("Literal", "String"): Style(color="green"),
+        ("Literal", "String"): _STRING,
         ("Name", "Class"): Style(bold=True),
         ("Name", "Decorator"): Style(color="cyan"),
         ("Name", "Function"): Style(bold=True),
@@ -52,6 +58,52 @@ class Piece:
     lines: Sequence[Text]
     start: int
 
+    def to_dict(self) -> dict[str, Any]:
+        """The same for JSON, lines counted from 1."""
+        return {
+            "name": self.name,
+            "first_line": self.start + 1,
+            "last_line": self.start + len(self.lines),
+            "text": "\n".join(line.plain for line in self.lines),
+        }
+
+
+@dataclass(frozen=True)
+class Column:
+    """One file of one panel, cut into pieces."""
+
+    backend: str
+    path: Path
+    pieces: Sequence[Piece]
+
+    @property
+    def title(self) -> str:
+        """The file with its folder."""
+        return f"{self.path.parent.name}/{self.path.name}"
+
+
+def tables(files: Sequence[str], backends: Sequence[str]) -> list[dict[str, Column]]:
+    """The columns that stand side by side: a file's by panel, or several files' in each panel.
+
+    Args:
+        files: The files' names without their suffixes, such as "mlp"; at least one.
+        backends: The panels, at least one.
+
+    Raises:
+        ConfigurationError: there is no backend of that name.
+    """
+    names = [choose("backend", name, PANELS) for name in dict.fromkeys(backends)]
+    files = list(dict.fromkeys(files))
+
+    def column(file: str, name: str) -> Column:
+        path = mirror.source(name, file)
+        text = path.read_text("utf-8")
+        return Column(name, path, pieces(text, name, number_classes=len(files) > 1))
+
+    if len(files) > 1:
+        return [{file: column(file, name) for file in files} for name in names]
+    return [{name: column(files[0], name) for name in names}]
+
 
 def show(files: Sequence[str], backends: Sequence[str], console: Console) -> None:
     """Print one architecture's file in some panels, or several architectures' in each of them.
@@ -69,52 +121,58 @@ def show(files: Sequence[str], backends: Sequence[str], console: Console) -> Non
     Raises:
         ConfigurationError: there is no backend of that name.
     """
-    names = [choose("backend", name, PANELS) for name in dict.fromkeys(backends)]
-    files = list(dict.fromkeys(files))
-    if len(files) > 1:
-        for i, name in enumerate(names):
-            if i:
-                console.print()
-            _show_files(files, name, console)
-    elif len(names) > 1:
-        _show_panels(files[0], names, console)
-    else:
-        _show_one(mirror.source(names[0], files[0]), console)
+    for i, columns in enumerate(tables(files, backends)):
+        if i:
+            console.print()
+        if len(columns) > 1:
+            _print_columns(columns, console)
+        else:
+            _print_one(next(iter(columns.values())), console)
 
 
-def _show_one(path: Path, console: Console) -> None:
-    text = path.read_text("utf-8")
+def to_dict(files: Sequence[str], backends: Sequence[str]) -> dict[str, Any]:
+    """What `show` prints as plain dictionaries, for JSON: columns, and the rows of their pieces.
+
+    Lines are counted from 1; a column's pieces have all lines of its file. Arguments and errors are
+    those of `tables`.
+    """
+    return {
+        "tables": [
+            {
+                "columns": {
+                    key: {"backend": column.backend, "path": str(column.path)}
+                    for key, column in columns.items()
+                },
+                "rows": [
+                    {
+                        "role": _role(row),
+                        "pieces": {key: piece.to_dict() for key, piece in row.items()},
+                    }
+                    for row in align({key: column.pieces for key, column in columns.items()})
+                ],
+            }
+            for columns in tables(files, backends)
+        ]
+    }
+
+
+def _print_one(column: Column, console: Console) -> None:
+    text = column.path.read_text("utf-8")
     if console.is_terminal:
-        title = Text(str(path), "bold")
+        title = Text(str(column.path), style(column.backend))
         _print(console, [title, Text(), *_folded(_highlight(text), console.width)])
     else:
         console.file.write(text)
 
 
-def _show_panels(file: str, names: Sequence[str], console: Console) -> None:
-    paths = {name: mirror.source(name, file) for name in names}
-    columns = {name: pieces(path.read_text("utf-8"), name) for name, path in paths.items()}
-    titles = {name: f"{name}: {_title(path)}" for name, path in paths.items()}
-    _print_columns(columns, titles, console)
-
-
-def _show_files(files: Sequence[str], name: str, console: Console) -> None:
-    paths = [mirror.source(name, file) for file in files]
-    columns = {
-        _title(path): pieces(path.read_text("utf-8"), name, number_classes=True) for path in paths
+def _print_columns(columns: Mapping[str, Column], console: Console) -> None:
+    by_panel = [*columns] == [column.backend for column in columns.values()]
+    titles = {
+        key: Text(f"{key}: {column.title}" if by_panel else column.title, style(column.backend))
+        for key, column in columns.items()
     }
-    _print_columns(columns, {title: title for title in columns}, console)
-
-
-def _title(path: Path) -> str:
-    return f"{path.parent.name}/{path.name}"
-
-
-def _print_columns(
-    columns: Mapping[str, Sequence[Piece]], titles: Mapping[str, str], console: Console
-) -> None:
     arrange = _side_by_side if console.width // len(columns) >= NARROWEST else _stacked
-    _print(console, arrange(align(columns), titles, console))
+    _print(console, arrange(align({k: c.pieces for k, c in columns.items()}), titles, console))
 
 
 def pieces(text: str, backend: str, *, number_classes: bool = False) -> list[Piece]:
@@ -190,13 +248,13 @@ def fold(line: Text, width: int) -> list[Text]:
     A trailing comment gets a row of its own. Else rows end after a comma, where prose does not
     forbid it, or at a space, or after a bracket; where there is none, anywhere.
     """
-    rows, prose = [], False
-    hang = _indent(line) + 8  # deeper than a block would be
+    rows, prose = [], _is_prose(line)
+    hang = _indent(line) + (2 if prose else 8)  # code: deeper than a block would be
     while len(line) > width:
         code, start = line.plain, _indent(line)
         if code.startswith("#", start):
             hang = start + 2
-        prose = prose or code.startswith(("#", '"""'), start)
+        prose = prose or code.startswith("#", start)
         ends = (
             code.find("  # ", start, width + 2) + 2,
             0 if prose else code.rfind(", ", width // 2, width + 1) + 2,
@@ -209,6 +267,15 @@ def fold(line: Text, width: int) -> list[Text]:
         rows.append(row)
         line.pad_left(min(hang, width // 2))
     return [*rows, line]
+
+
+def _is_prose(line: Text) -> bool:
+    """Whether a line is of a docstring."""
+    start = _indent(line)
+    if line.plain.startswith('"""', start):
+        return True
+    inside = any(s.start <= start < s.end and s.style == _STRING for s in line.spans)
+    return inside and not _QUOTED.match(line.plain, start)
 
 
 def _indent(line: Text) -> int:
@@ -224,16 +291,11 @@ def _highlight(text: str) -> list[Text]:
     return list(Syntax("", "python", theme=_THEME).highlight(text).split("\n"))
 
 
-def _draws(console: Console) -> bool:
-    """Whether lines can be drawn: on a terminal that has the characters for them."""
-    return console.is_terminal and not console.options.ascii_only
-
-
 def _side_by_side(
-    rows: Iterable[Mapping[str, Piece]], titles: Mapping[str, str], console: Console
+    rows: Iterable[Mapping[str, Piece]], titles: Mapping[str, Text], console: Console
 ) -> Iterator[Text]:
     """The columns; every row of pieces begins on one line."""
-    rule = Text.assemble((" │ " if _draws(console) else "   ", "dim"))
+    rule = Text.assemble((" │ " if draws(console) else "   ", "dim"))
     width = (console.width - len(rule) * (len(titles) - 1)) // len(titles)
 
     def beside(cells: Iterable[Text]) -> Text:
@@ -244,7 +306,7 @@ def _side_by_side(
         line.rstrip()
         return line
 
-    yield beside(Text(title, "bold") for title in titles.values())
+    yield beside(titles.values())
     yield beside(Text() for _ in titles)
     for row in rows:
         columns = [_folded(row[name].lines, width) if name in row else [] for name in titles]
@@ -253,16 +315,17 @@ def _side_by_side(
 
 
 def _stacked(
-    rows: Iterable[Mapping[str, Piece]], titles: Mapping[str, str], console: Console
+    rows: Iterable[Mapping[str, Piece]], titles: Mapping[str, Text], console: Console
 ) -> Iterator[Text]:
     """The columns' pieces one under another, each with a label."""
     for row in rows:
         for name, piece in row.items():
-            label = f"{name}: {piece.name}" if piece.name else titles[name]
-            if _draws(console):
-                yield Text(f"── {label} ".ljust(console.width, "─"), "bold cyan")
+            title = titles[name].plain
+            label = f"{title.partition(': ')[0]}: {piece.name}" if piece.name else title
+            if draws(console):
+                yield Text(f"── {label} ".ljust(console.width, "─"), titles[name].style)
             else:
-                yield Text(f"-- {label}", "bold cyan")
+                yield Text(f"-- {label}", titles[name].style)
             lines = list(piece.lines)
             while lines and not lines[0]:
                 del lines[0]

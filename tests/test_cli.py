@@ -1,6 +1,7 @@
 """The command line as a user meets it."""
 
 import json
+import math
 import os
 import re
 import subprocess
@@ -14,8 +15,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageChops
 
-from shared import cli, draw, mnist, registry, specs, tasks, weights
-from shared.parity import mirror
+from shared import cli, compare, draw, mnist, registry, specs, tasks, training, weights
+from shared.benchmark import run
+from shared.benchmark import table as bench_table
+from shared.parity import ladder, mirror
 
 INSTALLED = registry.installed()
 one = pytest.mark.skipif(not INSTALLED, reason="needs a backend")
@@ -50,6 +53,25 @@ def refused(
     return err
 
 
+def printed(
+    capsys: pytest.CaptureFixture[str], *arguments: str, status: int | None = 0
+) -> dict[str, Any]:
+    """What a verb prints with `--json`: strict JSON and nothing else; any status for None."""
+    with pytest.raises(SystemExit) as caught:
+        cli.main([*arguments, "--json"])
+    assert status in (None, caught.value.code)
+    return strict(capsys.readouterr().out)
+
+
+def strict(text: str) -> Any:
+    """The value of strict JSON."""
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
 def test_list_has_every_architecture_with_shapes_and_counts() -> None:
     result = triptych("list")
     assert result.returncode == 0
@@ -67,7 +89,7 @@ def test_list_has_every_architecture_with_shapes_and_counts() -> None:
 
 
 def test_list_as_json() -> None:
-    rows = json.loads(triptych("list", "--json").stdout)
+    rows = strict(triptych("list", "--json").stdout)
     assert [row["name"] for row in rows] == list(specs.SPECS)
     assert rows[0]["parameters"] == 109_386
     assert rows[1]["inputs"] == ["image (N, 28, 28, 1)", "metadata (N, 10)"]
@@ -105,6 +127,16 @@ def test_show_finds_the_file_of_a_part_and_shows_it_once() -> None:
     names = ("MultiHeadAttention", "attention", "EncoderLayer")
     result = triptych("show", *names, "--backend", "torch")
     assert result.stdout == mirror.source("torch", "attention").read_text()
+
+
+def test_show_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    (table,) = printed(capsys, "show", "mimo_net")["tables"]
+    assert list(table["columns"]) == list(specs.PANELS)
+    for backend, column in table["columns"].items():
+        assert column["path"] == str(mirror.source(backend, "mimo"))
+    assert "MIMONet.forward" in [row["role"] for row in table["rows"]]
+    tables = printed(capsys, "show", "mimo_net", "basic_net", "--backend", "flax")["tables"]
+    assert [list(table["columns"]) for table in tables] == [["mimo", "mlp"]]
 
 
 def test_show_needs_a_name() -> None:
@@ -149,6 +181,10 @@ def test_version_and_help_name_every_verb() -> None:
         (["compare", "--data", "cifar"], "there is no data set 'cifar'"),
         (["compare", "--json", "nowhere/x.json"], "nowhere is no directory"),
         (["compare", "--json", "."], ". is a directory; name a file"),
+        (["compare", "--json", "mimo_net"], "write to mimo_net: put --json last to print, or"),
+        (["parity", "--json", "BasicNet"], "--json would write to BasicNet: put --json last"),
+        (["parity", "--json", "a.safetensors", "b.safetensors", "c.safetensors"], "to a.safe"),
+        (["bench", "--json", "unet"], "--json would write to unet: put --json last to print"),
         (["compare", "inference_model"], "train the network that it wraps"),
         (["parity", "nonet"], "there is no architecture 'nonet'"),
         (["parity", "--dtype", "float16"], "there is no dtype 'float16'"),
@@ -268,13 +304,17 @@ def test_train_then_predict_in_every_backend(tmp_path: Path, digits: list[Path])
 
 @one
 def test_options_change_a_preset(tmp_path: Path) -> None:
-    path, log = tmp_path / "w.safetensors", tmp_path / "history.json"
+    path = tmp_path / "w.safetensors"
     trained = triptych(
         "train", "mnist_classifier", "--backend", BACKEND, "--preset", "fast", "--epochs", "1",
-        "--batch-size", "400", "-o", str(path), "--json", str(log),
+        "--batch-size", "400", "-o", str(path), "--json",
     )  # fmt: skip
     assert trained.returncode == 0, trained.stderr
-    settings = json.loads(log.read_text())["history"]["settings"]
+    value = strict(trained.stdout)  # progress is elsewhere
+    assert f"{BACKEND} epoch 1/1" in trained.stderr
+    assert value["weights"] == str(path)
+    assert weights.read(path)[1]["history"] == value["history"]
+    settings = value["history"]["settings"]
     preset = specs.find("mnist_classifier").preset("fast")
     changed = replace(preset.settings, epochs=1, batch_size=400)
     assert settings == asdict(preset.scheduled(changed, 4000))
@@ -649,6 +689,63 @@ def test_data_says_what_is_here(tmp_path: Path) -> None:
     assert missing.stdout.count("is missing") == 4
 
 
+def test_data_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    value = printed(capsys, "data", "--data-dir", str(tmp_path))
+    assert value["directory"] == str(tmp_path)
+    assert value["data_sets"] == [
+        {"name": "sample", "here": True, "where": str(mnist.SAMPLE_FOLDER), "problem": None},
+        *(
+            {"name": name, "here": False, "where": None, "problem": None}
+            for name in ("mnist", "fashion_mnist")
+        ),
+    ]
+    value = printed(capsys, "data", "verify", "sample")
+    assert (value["name"], value["whole"]) == ("sample", True)
+    assert [file["problem"] for file in value["files"]] == [None] * 4
+    value = printed(capsys, "data", "verify", "mnist", "--data-dir", str(tmp_path), status=1)
+    assert value["whole"] is False
+    assert [file["problem"] for file in value["files"]] == ["is missing"] * 4
+
+
+def test_a_download_as_json(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(mnist, "download", lambda *_: tmp_path)
+    value = printed(capsys, "data", "download", "mnist")
+    assert value == {"name": "mnist", "where": str(tmp_path)}
+
+
+def test_results_are_printed_where_no_file_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    request = compare.Request("basic_net", "sample", None, specs.Settings(), 0, "cpu")
+    epoch = training.Epoch(0.5, 80.0, math.nan, 75.0, 1.0, 1.0, {"accuracy": 75.0})
+    history = training.History(specs.Settings(), 0, [epoch])
+    row = compare.Row({"torch": "9"}, 3, {"logits": (64, 10)}, math.inf, history, 1.0, None)
+    compared = compare.Comparison(request, "here", "torch", {"torch": row})
+    monkeypatch.setattr(compare, "compare", lambda *_: compared)
+    value = printed(capsys, "compare", "basic_net", status=1)
+    assert value["data_asked_for"] == "sample"
+    assert value["rows"]["torch"]["difference"] is None
+    assert value["rows"]["torch"]["history"]["epochs"][0]["test_loss"] is None
+
+    check = ladder.Check("forward", "basic_net", "default", "float64", "a-b", "failed", math.inf)
+    climbed = ladder.Outcome([check], {"torch": {"torch": "9"}})
+    monkeypatch.setattr(ladder, "climb", lambda *_, **__: climbed)
+    value = printed(capsys, "parity", "basic_net", status=1)
+    assert value["proved"] is False
+    assert value["checks"][0]["difference"] is None
+
+    monkeypatch.setattr(run, "run", lambda request, _: run.Outcome(request))
+    readme = tmp_path / "x.md"
+    readme.write_text(f"{bench_table.BEGIN}\n{bench_table.END}\n")
+    value = printed(capsys, "bench", "unet", "--readme", str(readme), status=None)
+    assert value["request"]["architectures"] == ["unet"]
+    assert value["ratios"] == {}
+    assert list(tmp_path.iterdir()) == [readme]
+
+
 @one
 def test_mnist_that_cannot_be_had_is_replaced_by_the_sample_with_a_notice(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -695,11 +792,19 @@ def test_parity_exits_with_its_verdict_and_writes_every_check(tmp_path: Path) ->
 @one
 def test_evidence_is_recorded_and_held_against_itself(tmp_path: Path) -> None:
     paths = [str(tmp_path / f"{name}.safetensors") for name in ("one", "two")]
-    for path in paths:
+    for path, extra in zip(paths, ([], ["--json"]), strict=True):
         options = ("--backend", BACKEND, "--dtype", "float32", "--no-trainings", "-o", path)
-        result = triptych("record", "skip_mlp", *options)
+        result = triptych("record", "skip_mlp", *options, *extra)
         assert result.returncode == 0, result.stderr
-        assert result.stdout.startswith(f"evidence of skip_mlp by {BACKEND} (")
+        if not extra:
+            assert result.stdout.startswith(f"evidence of skip_mlp by {BACKEND} (")
+            continue
+        value = strict(result.stdout)
+        assert (value["architecture"], value["backend"]) == ("skip_mlp", BACKEND)
+        assert value["dtypes"] == ["float32"]
+        assert value["cases"] == [case.label for case in specs.find("skip_mlp").cases]
+        assert (value["file"], value["bytes"]) == (path, Path(path).stat().st_size)
+        assert value["versions"]
     result = triptych("parity", *paths)
     assert result.returncode == 0, result.stdout
     assert f"{BACKEND}#2" in result.stdout

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shared import cli, compare, mnist, registry, specs, strict
+from shared import cli, compare, compare_table, mnist, registry, specs, strict
 from shared.errors import ConfigurationError, WorkerError
 from shared.specs import Settings
 from shared.workers import Worker
@@ -165,7 +165,7 @@ def test_a_first_pass_that_differs_fails_and_is_named(
     assert result.rows[INSTALLED[1]].difference > 1e-4
     from rich.console import Console
 
-    compare.show(result, Console(width=120))
+    compare_table.show(result, Console(width=120))
     assert f"{INSTALLED[1]}: the first forward pass differs" in capsys.readouterr().out
 
 

@@ -456,6 +456,36 @@ def test_a_folder_that_cannot_be_written_is_refused(
     assert "is no directory" in capsys.readouterr().err
 
 
+def test_a_file_of_another_version_is_refused(
+    measured: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = measured["studies"][NAME]
+    for row in (comparison := json.loads(json.dumps(study["comparison"])))["rows"].values():
+        del row["examples"]
+    study = {**study, "comparison": comparison}
+    path = tmp_path / "old.json"
+    strict.write(path, {**measured, "studies": {NAME: study}})
+    assert triptych("report", "--from", str(path), "--no-guide", "-o", str(tmp_path / "out")) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "old.json, of triptych report cannot be shown" in said
+    assert (tmp_path / "out" / run.MEASURED).exists()
+
+
+def test_a_report_tells_programs_where_it_is(
+    report_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, out = report_folder / run.MEASURED, tmp_path / "out"
+    arguments = ["--no-guide", "-o", str(out), "--json"]
+    assert triptych("report", "--from", str(file), *arguments) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told == {
+        "pages": str(out / "index.html"),
+        "measured": str(out / run.MEASURED),
+        "failed": {},
+    }
+
+
 def sections(path: Path) -> Iterator[str]:
     yield from re.findall(r'<h2 id="(\w+)"', path.read_text("utf-8"))
 

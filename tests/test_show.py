@@ -1,6 +1,8 @@
 """`triptych show`: pieces of sources, their alignment, and what is printed at every width."""
 
 import io
+import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -14,7 +16,7 @@ from rich.text import Text
 from shared import show as module
 from shared.errors import ConfigurationError
 from shared.parity import mirror
-from shared.show import NARROWEST, Piece, align, fold, pieces, show
+from shared.show import NARROWEST, Piece, align, fold, pieces, show, to_dict
 from shared.specs import PANELS, SPECS
 
 ROOT = Path(module.__file__).parents[1]
@@ -315,6 +317,32 @@ def test_folding_loses_nothing_at_any_width(width: int) -> None:
             assert max(map(len, rows)) <= max(width, indent + 2, 5)  # narrower makes no sense
 
 
+def test_docstrings_are_folded_as_prose_and_strings_in_code_as_code() -> None:
+    text = '''class Net:
+    """A first line, which goes on for longer than there is room.
+
+    Later lines, too, go on for longer than there is room.
+    """
+
+    text = call("a long text, which goes on for longer than there is room")
+'''
+    (piece,) = pieces(text, "torch")
+    rows = [row.plain for line in piece.lines for row in fold(line, 40)]
+    assert rows == [
+        "class Net:",
+        '    """A first line, which goes on for',
+        "      longer than there is room.",
+        "",
+        "    Later lines, too, go on for longer",
+        "      than there is room.",
+        '    """',
+        "",
+        '    text = call("a long text,',
+        "            which goes on for longer",
+        '            than there is room")',
+    ]
+
+
 # What is printed
 
 
@@ -539,9 +567,66 @@ def test_a_terminal_without_line_characters_is_spared_them(width: int) -> None:
     assert b"BasicNet" in raw.getvalue()
 
 
+@pytest.mark.parametrize("width", [80, 200])
+def test_titles_have_the_colours_of_their_panels(width: int) -> None:
+    colours = {"torch": 35, "flax": 32, "keras": 34}
+    for output in (
+        printed("mlp", ALL, width, terminal=True),
+        printed(PAIR, ALL, width, terminal=True),
+    ):
+        for name, colour in colours.items():
+            assert re.search(rf"\x1b\[1;{colour}m[^\x1b]*{PANELS[name]}/mlp\.py", output)
+    output = printed("mlp", ["keras"], width, terminal=True)
+    assert output.startswith(f"\x1b[1;{colours['keras']}m")
+
+
+@pytest.mark.parametrize("variables", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=str)
+@pytest.mark.parametrize("width", [80, 200])
+def test_colours_are_left_out_where_they_are_not_wanted(
+    width: int, variables: dict[str, str]
+) -> None:
+    stream = io.StringIO()
+    environment = {"TERM": "xterm", **variables}
+    console = Console(
+        width=width, height=25, file=stream, force_terminal=True, _environ=environment
+    )
+    show(["mlp"], ALL, console)
+    assert not re.search(r"\x1b\[[0-9;]*3[0-7]", stream.getvalue())
+    if "TERM" in variables:
+        assert stream.getvalue() == printed("mlp", ALL, width)
+
+
 def test_an_unknown_panel_is_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"there is no backend 'kears'.*'keras'"):
         printed("mlp", ["torch", "kears"], 80)
+
+
+@pytest.mark.parametrize("files", [["residual"], PAIR, ["mimo", "residual", "mnist_cnn"]])
+@pytest.mark.parametrize("backends", [ALL, ["flax"]], ids="-".join)
+def test_json_has_every_line_by_role_and_column(files: list[str], backends: list[str]) -> None:
+    tables = json.loads(json.dumps(to_dict(files, backends)))["tables"]
+    expected = (
+        [[(file, name) for file in files] for name in backends]
+        if len(files) > 1
+        else [[(files[0], name) for name in backends]]
+    )
+    assert len(tables) == len(expected)
+    for table, columns in zip(tables, expected, strict=True):
+        keys = [file if len(files) > 1 else name for file, name in columns]
+        assert list(table["columns"]) == keys
+        for key, (file, name) in zip(keys, columns, strict=True):
+            path = mirror.source(name, file)
+            assert table["columns"][key] == {"backend": name, "path": str(path)}
+            found = [row["pieces"][key] for row in table["rows"] if key in row["pieces"]]
+            lines = path.read_text("utf-8").splitlines()
+            assert [line for piece in found for line in piece["text"].split("\n")] == lines
+            for piece in found:
+                assert (
+                    piece["text"].split("\n") == lines[piece["first_line"] - 1 : piece["last_line"]]
+                )
+        shared = [row["role"] for row in table["rows"] if len(row["pieces"]) == len(keys)]
+        first = "class 1" if len(files) > 1 else "ResidualBlock"
+        assert {"", first, f"{first}.forward"} <= set(shared)
 
 
 def test_no_framework_is_imported() -> None:

@@ -10,12 +10,14 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from shared import machine, specs
 from shared.benchmark import accuracy, check
 from shared.benchmark.run import MOST_FOREIGN, Figure, Outcome, Row, unit
 from shared.errors import ConfigurationError
 from shared.interface import kept
+from shared.terminal import colour
 
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 """The marks in a file between which `write` puts the tables."""
@@ -144,7 +146,8 @@ def _table(title: str, columns: Sequence[Column], rows: Sequence[Any]) -> Table:
     for index, (name, _) in enumerate(columns):
         table.add_column(name, justify="right" if index else "left", no_wrap=index == 0)
     for row in rows:
-        table.add_row(*(cell(row) for _, cell in columns))
+        name, *cells = (cell(row) for _, cell in columns)
+        table.add_row(Text(name, colour(name)), *cells)
     return table
 
 

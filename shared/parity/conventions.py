@@ -23,6 +23,7 @@ from shared import registry
 from shared.errors import DataError
 from shared.parity import initialisers
 from shared.specs import PANELS
+from shared.terminal import style
 
 RECORDED = Path(__file__).with_suffix(".json")
 """The table as it was with the versions that it names."""
@@ -279,7 +280,8 @@ def show(
     rows are shown.
     """
     for backend, versions in ledger.versions.items():
-        console.print(f"{backend}: {_versions(versions)}", highlight=False)
+        line = Text.assemble((backend, style(backend)), f": {_versions(versions)}")
+        console.print(line, highlight=False)
     starred = {(change.key, change.backend) for change in changes}
     everything = everything or len(ledger.versions) < 2
     shown = {
@@ -304,7 +306,7 @@ def _table(ledger: Ledger, shown: set[str], starred: set[tuple[str, str]]) -> Ta
     table = Table(expand=True)
     table.add_column("convention", overflow="fold", ratio=3)
     for backend in ledger.versions:
-        table.add_column(backend, overflow="fold", ratio=2)
+        table.add_column(backend, header_style=style(backend), overflow="fold", ratio=2)
     for heading, group in MEANINGS.items():
         keys = [key for key in group if key in shown]
         if not keys:

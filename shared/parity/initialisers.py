@@ -16,11 +16,13 @@ from typing import Any, TypeVar
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from scipy import stats
 
 from shared import registry
 from shared.errors import TriptychError
 from shared.specs import Network, Spec
+from shared.terminal import colour
 from shared.workers import Worker
 
 Result = TypeVar("Result")
@@ -312,7 +314,7 @@ def show(outcome: Outcome, console: Console) -> None:
         bound = row.fan_in != (1, 1) and "constant" not in row.law
         table.add_row(
             (row.kind if row.kind != last else "") + names,
-            row.backend,
+            Text(row.backend, colour(row.backend)),
             row.law,
             (f"{low}" if low == high else f"{low} to {high}") if bound else "",
             f"{row.deviation:.4f}",

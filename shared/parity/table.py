@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import combinations
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations, zip_longest
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from shared.parity.ladder import RUNGS, Check, Outcome
+from shared.terminal import block, draws, style
 
 MEASURED = (
     "forward",
@@ -23,6 +26,22 @@ MEASURED = (
     "resume",
     "ways",
 )
+BROKEN = {
+    "activations": "activa-\ntions",
+    "gradients": "gradi-\nents",
+    "optimizers": "optimi-\nzers",
+}
+"""Where the longest titles may go on in the next line."""
+
+STYLES = {"passed": "green", "bounded": "cyan", "failed": "bold red", "missing": "magenta"}
+DEEP = 1e-2
+"""A cell is bold if its differences take no larger share of what they may be."""
+
+DECADES = 3
+"""The share that the lowest block stands for is one over ten to the power of this, or less."""
+
+INDENT = 2
+
 _SHOWN = 12
 """How many failures are told one by one: more do not fit a screen, and --json has them."""
 
@@ -31,11 +50,19 @@ def show(outcome: Outcome, console: Console) -> None:
     """Print a table a dtype, what did not pass and where it begins, and a line that sums it up."""
     for backend, versions in outcome.versions.items():
         text = ", ".join(f"{name} {version}" for name, version in versions.items())
-        console.print(f"{backend}: {text} on {outcome.device}", highlight=False)
+        line = Text.assemble((backend, style(backend)), f": {text} on {outcome.device}")
+        console.print(line, highlight=False)
     for backend, reason in outcome.skipped.items():
         console.print(f"{backend}: skipped; {reason}", style="yellow", highlight=False)
-    for dtype in dict.fromkeys(check.dtype for check in outcome.checks if check.dtype):
-        console.print(_table(outcome, dtype))
+    dtypes = list(dict.fromkeys(check.dtype for check in outcome.checks if check.dtype))
+    for dtype in dtypes:
+        if console.is_terminal:
+            _print_fitted(outcome, dtype, console)
+        else:
+            console.print(_table(outcome, dtype))
+    if dtypes and console.is_terminal:
+        for line in _legend(draws(console)):
+            console.print(line)
     for note in outcome.notes:
         console.print(note, highlight=False)
     _bounded(outcome, console)
@@ -77,7 +104,7 @@ def _failures(outcome: Outcome, console: Console) -> None:
         console.print(
             f"{check.status.upper()} {check.rung}{part}: {check.architecture}, {check.case}, "
             f"{check.dtype} {check.between}: {check.detail}",
-            style="red",
+            style="magenta" if check.status == "missing" else "red",
             highlight=False,
             soft_wrap=True,
         )
@@ -105,47 +132,198 @@ def _bounded(outcome: Outcome, console: Console) -> None:
         )
 
 
-def _table(outcome: Outcome, dtype: str) -> Table:
+@dataclass(frozen=True)
+class Cell:
+    """What became of a case on a rung: the worst status, the largest difference, how many bounded.
+
+    `share` is the largest that a difference that passed is of its tolerance.
+    """
+
+    text: str = ""
+    status: str = ""
+    bounded: int = 0
+    share: float | None = None
+
+    def plain(self) -> str:
+        """The text alone, and how many were bounded."""
+        return f"{self.text} +{self.bounded}" if self.bounded else self.text
+
+    def drawn(self, blocks: bool) -> Text:
+        """The same in colour, with a mark where a check failed, and perhaps a block."""
+        mark = "!" if self.status == "failed" else ""
+        if blocks and self.share is not None:
+            mark = level(self.share)
+        text = " ".join(filter(None, (self.text, mark, f"+{self.bounded}" if self.bounded else "")))
+        deep = self.status == "passed" and self.share is not None and self.share <= DEEP
+        return Text(text, f"{'bold ' if deep else ''}{STYLES.get(self.status, '')}")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A case's line: how many of its checks hold, of how many, and a cell for each rung."""
+
+    architecture: str
+    case: str
+    good: int
+    count: int
+    cells: Sequence[Cell]
+
+    def tally(self) -> Text:
+        """How many of the checks hold."""
+        return Text(f"{self.good}/{self.count}", "green" if self.good == self.count else "red")
+
+    def label(self, width: int = 0) -> Text:
+        """The case and the tally, at both ends of a width, or a little apart."""
+        label, tally = Text(" " * INDENT + self.case), self.tally()
+        return label.append(" " * max(width - len(label) - len(tally), 2)).append_text(tally)
+
+
+def level(share: float) -> str:
+    """A block that is the higher, the more of what it may be a difference is; on a log scale."""
+    least = 10.0**-DECADES
+    return block(1 + round(7 * (1 + math.log10(min(max(share, least), 1)) / DECADES)))
+
+
+def _title(outcome: Outcome, dtype: str) -> tuple[str, str]:
     pairs = ["-".join(pair) for pair in combinations(outcome.versions, 2)]
-    table = Table(title=f"Parity in {dtype}: the largest relative difference of {', '.join(pairs)}")
-    table.add_column("architecture, case", overflow="fold")
-    table.add_column("checks", justify="right")
-    rungs = [r for r in MEASURED if any(c.rung == r and c.dtype == dtype for c in outcome.checks)]
-    for rung in rungs:
-        table.add_column(rung, justify="right")
-    rows = dict.fromkeys((c.architecture, c.case) for c in outcome.checks if c.dtype == dtype)
-    for architecture, case in rows:
+    return f"Parity in {dtype}", f"the largest relative difference of {', '.join(pairs)}"
+
+
+def _rungs(outcome: Outcome, dtype: str) -> list[str]:
+    """Those of which there is a check in a dtype."""
+    return [r for r in MEASURED if any(c.rung == r and c.dtype == dtype for c in outcome.checks)]
+
+
+def _rows(outcome: Outcome, dtype: str) -> list[Row]:
+    """A row for each case, in the order in which they were climbed."""
+    found = []
+    rungs = _rungs(outcome, dtype)
+    cases = dict.fromkeys((c.architecture, c.case) for c in outcome.checks if c.dtype == dtype)
+    for architecture, case in cases:
         of_case = [
             c
             for c in outcome.checks
             if c.architecture == architecture
             and ((c.case == case and c.dtype == dtype) or c.rung == "mirror")
         ]
-        table.add_row(
-            f"{architecture}\n  {case}",
-            _tally(of_case),
-            *(_measure([c for c in of_case if c.rung == rung]) for rung in rungs),
-        )
-    return table
+        good = sum(check.status in ("passed", "bounded") for check in of_case)
+        cells = [_cell([c for c in of_case if c.rung == rung]) for rung in rungs]
+        found.append(Row(architecture, case, good, len(of_case), cells))
+    return found
 
 
-def _tally(checks: Iterable[Check]) -> Text:
-    """How many of a row's checks hold."""
-    checks = list(checks)
-    good = sum(check.status in ("passed", "bounded") for check in checks)
-    return Text(f"{good}/{len(checks)}", "green" if good == len(checks) else "red")
-
-
-def _measure(checks: list[Check]) -> Text:
+def _cell(checks: Sequence[Check]) -> Cell:
     """The largest difference of a cell, or what became of it."""
     if not checks:
-        return Text("")
+        return Cell()
     for status in ("missing", "failed"):
         found = [check for check in checks if check.status == status]
         if found:
             sizes = [check.difference for check in found if check.difference is not None]
-            return Text(f"{max(sizes):.0e}" if sizes else status, "red")
-    passed = [c.difference for c in checks if c.status == "passed" and c.difference is not None]
+            return Cell(f"{max(sizes):.0e}" if sizes else status, status)
+    measured = [c for c in checks if c.status == "passed" and c.difference is not None]
     bounded = sum(check.status == "bounded" for check in checks)
-    text = f"{max(passed):.0e}" if passed else "ok"
-    return Text(f"{text} +{bounded}" if bounded else text, "cyan" if bounded else "green")
+    shares = [(c.difference or 0) / c.tolerance for c in measured if c.tolerance]
+    shares = [share for share in shares if math.isfinite(share)]
+    return Cell(
+        f"{max(c.difference or 0 for c in measured):.0e}" if measured else "ok",
+        "bounded" if bounded else "passed",
+        bounded,
+        max(shares, default=None),
+    )
+
+
+def _table(outcome: Outcome, dtype: str) -> Table:
+    """The table for a pipe."""
+    table = Table(title=": ".join(_title(outcome, dtype)))
+    table.add_column("architecture, case", overflow="fold")
+    table.add_column("checks", justify="right")
+    for rung in _rungs(outcome, dtype):
+        table.add_column(rung, justify="right")
+    for row in _rows(outcome, dtype):
+        cells = (cell.plain() for cell in row.cells)
+        table.add_row(f"{row.architecture}\n  {row.case}", row.tally(), *cells)
+    return table
+
+
+def _print_fitted(outcome: Outcome, dtype: str, console: Console) -> None:
+    """The table for a terminal, in the first of the forms that its width has room for."""
+    rungs, rows = _rungs(outcome, dtype), _rows(outcome, dtype)
+    for form in FORMS:
+        lines = form.lines(rungs, rows, draws(console))
+        if max(map(len, lines)) <= console.width:
+            break
+    title, about = _title(outcome, dtype)
+    for line in (Text(), Text(title, "bold"), Text(about, "dim"), Text(), *lines):
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a table stands on a terminal: an architecture's name, and below it its cases.
+
+    A case's label and tally are beside its figures or above them, the longest titles perhaps in two
+    lines, blocks perhaps left out.
+    """
+
+    beside: bool
+    gap: int
+    broken: bool = False
+    blocks: bool = True
+
+    def lines(self, rungs: Sequence[str], rows: Sequence[Row], drawn: bool) -> list[Text]:
+        """The lines, titles first."""
+        titles = [BROKEN.get(rung, rung) if self.broken else rung for rung in rungs]
+        parts = zip_longest(*(title.split("\n")[::-1] for title in titles), fillvalue="")
+        head = [[Text(part, "bold") for part in line] for line in parts][::-1]
+        body = [[cell.drawn(drawn and self.blocks) for cell in row.cells] for row in rows]
+        widths = [max(map(len, column)) for column in zip(*head, *body, strict=True)]
+        label = max(len(row.label()) for row in rows)
+        start = label if self.beside else INDENT - self.gap
+
+        def line(before: Text, cells: Iterable[Text]) -> Text:
+            joined = before.copy()
+            joined.pad_right(start - len(joined))
+            for cell, width in zip(cells, widths, strict=True):
+                joined.append(" " * self.gap).append_text(cell).append(" " * (width - len(cell)))
+            joined.rstrip()
+            return joined
+
+        found = [line(Text(), cells) for cells in head]
+        architecture = ""
+        for row, cells in zip(rows, body, strict=True):
+            if row.architecture != architecture:
+                found.append(Text(row.architecture, "bold"))
+            architecture = row.architecture
+            if self.beside:
+                found.append(line(row.label(label), cells))
+            else:
+                found += [row.label(), line(Text(), cells)]
+        return found
+
+
+FORMS = (
+    Form(beside=True, gap=2),
+    Form(beside=True, gap=1),
+    Form(beside=True, gap=1, broken=True),
+    Form(beside=False, gap=2),
+    Form(beside=False, gap=1, broken=True),
+    Form(beside=False, gap=1, broken=True, blocks=False),
+)
+
+
+def _legend(drawn: bool) -> list[Text]:
+    """What marks, blocks and colours say."""
+    marks = Text.assemble(
+        ("+2", STYLES["bounded"]),
+        ": two more that are bounded by a stated cause   ",
+        ("!", STYLES["failed"]),
+        ": failed   ",
+        ("missing", STYLES["missing"]),
+        ": no result",
+    )
+    blocks = Text.assemble(
+        (f"{level(0)} to {level(1)}", STYLES["passed"]),
+        ": a thousandth, or less, to all of what a difference may be",
+    )
+    return [Text(), blocks, marks] if drawn else [Text(), marks]

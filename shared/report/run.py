@@ -195,7 +195,7 @@ def to_dict(made: Report) -> dict[str, Any]:
     }
 
 
-def write(folder: Path, made: Report, files: Sequence[Path]) -> None:
+def write(folder: Path, made: Report) -> None:
     """Write the pages, and what was measured.
 
     Raises:
@@ -206,10 +206,10 @@ def write(folder: Path, made: Report, files: Sequence[Path]) -> None:
     try:
         pages.write(folder, made)
     except (AttributeError, LookupError, TypeError, ValueError, UndefinedError) as error:
-        if not files:
+        if not made.made_from:
             raise
         raise DataError(
-            f"{', '.join(map(str, files))} cannot be shown: not what this version of triptych "
+            f"{'; '.join(made.made_from)} cannot be shown: not what this version of triptych "
             f"writes ({type(error).__name__}: {error})"
         ) from error
 
