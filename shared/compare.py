@@ -6,8 +6,9 @@ is shared.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -112,6 +113,7 @@ def compare(
     source: str,
     backends: Sequence[str] = registry.BACKENDS,
     report: Callable[[str], None] = lambda _: None,
+    running: Mapping[str, Worker] | None = None,
 ) -> Comparison:
     """Train the architecture in one backend after the other.
 
@@ -121,6 +123,8 @@ def compare(
         source: Where the data come from, for people.
         backends: Those to compare; one that is not installed is left out and named.
         report: Told which backend is at work.
+        running: Workers that are there already, by backend, in place of new ones; how much memory
+            the training takes is then not known, because theirs is that of all that they did.
 
     Raises:
         ConfigurationError: the architecture is not trained, or no backend is installed.
@@ -136,10 +140,16 @@ def compare(
             continue
         report(f"{name}: starting")
         try:
-            with Worker(name, workers.environment(request.way)) as worker:
+            with ExitStack() as stack:
+                if running is None:
+                    worker = stack.enter_context(Worker(name, workers.environment(request.way)))
+                else:
+                    worker = running[name]
                 worker.wait_until_ready()
                 run = worker.call(train, name, request, weights)
                 startup = worker.startup_seconds
+            if running is not None:
+                run = replace(run, peak_memory_mib=None)
             if reference is None:
                 comparison.reference, reference, weights = name, run.outputs, run.initial
             comparison.rows[name] = _row(run, reference, startup)

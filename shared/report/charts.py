@@ -67,7 +67,8 @@ def lines(
         log: Whether the scale is logarithmic.
     """
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(7.2, 3.4), layout="constrained")
+        figure = Figure(figsize=(7.2, 3.4))
+        figure.subplots_adjust(left=0.12, right=0.98, top=0.96, bottom=0.15)
         axes = figure.add_subplot()
         for name, values in series.items():
             shown = np.asarray(values, float)

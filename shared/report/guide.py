@@ -68,6 +68,12 @@ class Chapter:
     title: str
     cells: tuple[Cell, ...]
 
+    @property
+    def timed(self) -> bool:
+        """Whether its code measures time, and wants the machine for itself."""
+        sources = (code.source for backend in PANELS for _, code in self.code(backend))
+        return any("perf_counter" in source for source in sources)
+
     def code(self, backend: str) -> Iterator[tuple[int, Code]]:
         """The code that a backend runs, each with the number of its cell, counted from 0."""
         for number, cell in enumerate(self.cells):

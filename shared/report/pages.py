@@ -231,6 +231,7 @@ def _training(study: Study) -> dict[str, Any] | None:
         "source": study.comparison["source"],
         "machine": study.comparison["machine"],
         "rows": rows,
+        "shared": not any(row["peak_memory_mib"] for row in rows.values()),
         "steps": max(map(len, losses.values()), default=0),
         "loss": charts.lines(losses, title=f"{study.spec.name}: loss", x="step", y="loss"),
         "accuracy": charts.lines(

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from concurrent.futures import Future
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,19 +22,20 @@ from shared import compare, flops, machine, mnist, registry, strict, tasks, trai
 from shared.errors import DataError, EvidenceError, TriptychError
 from shared.parity import conventions, ladder, pitfalls
 from shared.report import pages, survey
-from shared.report.guide import names
+from shared.report.guide import Chapter
+from shared.report.guide import chapters as guide_chapters
 from shared.report.guide import run as run_chapter
 from shared.report.pages import Report, Study
 from shared.specs import PANELS, SPECS, Spec
-from shared.workers import ALONE, Worker
+from shared.workers import ALONE, Worker, environment
 
 BATCH = 32
 """Examples in a step of a report's trainings."""
 
-STEPS, MOST_OPERATIONS = 48, 2.5e11
+STEPS, MOST_OPERATIONS = 40, 1e11
 """How many steps they have, if they have no more floating-point operations than this."""
 
-FEWEST_STEPS = 8
+FEWEST_STEPS = 6
 MEASURED = "report.json"
 """The file in the folder that has what was measured."""
 
@@ -152,9 +154,7 @@ def make(
     made = Report(list(studies.values()), machine=machine.describe(), made_from=[*saved.files])
     made.ledger, made.pitfalls, made.guide = saved.ledger, saved.pitfalls, saved.guide
     _ask(made, backends, guide, report)
-    for study in studies.values():
-        if study.comparison is None and study.spec.task is not None:
-            study.comparison = _compared(study, backends, seed, report)
+    _train(made.studies, backends, seed, report)
     _climb(made.studies, backends, report)
     return made
 
@@ -217,9 +217,9 @@ def write(folder: Path, made: Report) -> None:
 def _ask(made: Report, backends: Sequence[str], guide: bool, report: Log) -> None:
     """Ask every backend, in one process each, for what needs no training.
 
-    All are asked at once; the guide's chapters, which measure time, run one after the other.
+    All are asked at once; chapters of the guide that measure time run one after the other.
     """
-    chapters = names() if guide and made.guide is None else []
+    chapters = guide_chapters() if guide and made.guide is None else []
     with ExitStack() as stack:
         asked: dict[str, _Asked] = {}
         for name in backends:
@@ -243,12 +243,8 @@ def _ask(made: Report, backends: Sequence[str], guide: bool, report: Log) -> Non
         if made.pitfalls is None and answered:
             made.pitfalls = _pitfalls({name: one.pitfalls for name, one in answered.items()})
         if chapters:
-            made.guide = {
-                chapter: {
-                    name: _chapter(one.worker, chapter, report) for name, one in answered.items()
-                }
-                for chapter in chapters
-            }
+            running = {name: one.worker for name, one in answered.items()}
+            made.guide = {chapter.name: _run(chapter, running, report) for chapter in chapters}
 
 
 class _Asked:
@@ -292,13 +288,27 @@ def _pitfalls(answers: Mapping[str, Any]) -> dict[str, Any]:
     return strict.finite(pitfalls.gather(answers).to_dict())
 
 
-def _chapter(worker: Worker, chapter: str, report: Log) -> list[str | None] | str:
-    """What a chapter's cells print in a backend; a text is why they do not."""
-    report(f"{worker.backend}: guide, {chapter}")
-    try:
-        return worker.call(run_chapter, chapter, worker.backend)
-    except TriptychError as error:
-        return str(error)
+def _run(
+    chapter: Chapter, workers: Mapping[str, Worker], report: Log
+) -> dict[str, list[str | None] | str]:
+    """What a chapter's cells print in each backend; a text is why they do not."""
+    report(f"guide: {chapter.title}")
+    found: dict[str, list[str | None] | str] = {}
+    begun: dict[str, Future[list[str | None]]] = {}
+    for name, worker in workers.items():
+        try:
+            begun[name] = worker.submit(run_chapter, chapter.name, name)
+            if chapter.timed:
+                found[name] = worker.result(begun[name])
+        except TriptychError as error:
+            found[name] = str(error)
+    for name, future in begun.items():
+        if name not in found:
+            try:
+                found[name] = workers[name].result(future)
+            except TriptychError as error:
+                found[name] = str(error)
+    return {name: found[name] for name in workers}
 
 
 def _gap(studies: Sequence[Study], backend: str, reason: str) -> None:
@@ -324,13 +334,42 @@ def request(spec: Spec, seed: int) -> compare.Request:
     )
 
 
+def _train(studies: Sequence[Study], backends: Sequence[str], seed: int, report: Log) -> None:
+    """Compare a training of each architecture that has none.
+
+    One alone has processes of its own, as `compare` has. Several follow each other in one process
+    a backend: to start and to import would take longer than to train.
+    """
+    rest = [study for study in studies if study.comparison is None and study.spec.task is not None]
+    usable = [name for name in backends if not registry.missing(name)]
+    with ExitStack() as stack:
+        running = None
+        if len(rest) > 1:
+            running = {
+                name: stack.enter_context(Worker(name, environment("tuned"))) for name in usable
+            }
+            for worker in running.values():  # none imports while another one trains
+                with suppress(TriptychError):  # which the training says again
+                    worker.wait_until_ready()
+        for study in rest:
+            study.comparison = _compared(study, backends, seed, report, running)
+
+
 def _compared(
-    study: Study, backends: Sequence[str], seed: int, report: Log
+    study: Study,
+    backends: Sequence[str],
+    seed: int,
+    report: Log,
+    running: Mapping[str, Worker] | None,
 ) -> Mapping[str, Any] | None:
     spec = study.spec
-    report(f"training {spec.name}")
+
+    def told(text: str) -> None:
+        report(f"training {spec.name}, {text.partition(':')[0]}")
+
     try:
-        found = compare.compare(spec, request(spec, seed), "the embedded sample", backends)
+        wanted = request(spec, seed)
+        found = compare.compare(spec, wanted, "the embedded sample", backends, told, running)
     except TriptychError as error:
         for name in backends:
             study.gaps.setdefault(name, str(error))
