@@ -11,6 +11,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
 # Colours that stand for a page's variables: no chart draws in them by itself.
 _STANDS_FOR = {
@@ -83,6 +84,12 @@ def lines(
                 label=name,
             )
         axes.set(xlabel=x, ylabel=y, yscale="log" if log else "linear")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        shown = np.concatenate([line.get_ydata() for line in axes.lines])
+        if log and np.isfinite(shown).any():  # whole decades, so that there are powers of ten
+            decades = np.log10([np.nanmin(shown), np.nanmax(shown)])
+            axes.set_ylim(10.0 ** np.floor(decades[0]), 10.0 ** (np.floor(decades[1]) + 1))
+            axes.yaxis.set_minor_formatter(NullFormatter())
         axes.legend()
         return _svg(figure, title)
 
