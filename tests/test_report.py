@@ -4,7 +4,7 @@ import html
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,8 @@ import pytest
 
 from shared import cli, registry, strict
 from shared.interface import Step, Trace
-from shared.parity import mirror
-from shared.report import charts, code, graph, pages, parameters, run
+from shared.parity import ladder, mirror
+from shared.report import charts, code, graph, pages, parameters, parity, run
 from shared.report.pages import Report, Study
 from shared.report.survey import Survey
 from shared.specs import PANELS, SPECS
@@ -267,6 +267,62 @@ def test_a_chart_leaves_out_what_is_no_number() -> None:
     ids = [set(re.findall(r'id="([^"]+)"', text)) for text in (first, second)]
     assert ids[0]
     assert not ids[0] & ids[1], "two charts of one page share ids"
+
+
+# The matrix of the ladder
+
+
+def check(rung: str, between: str, **values: Any) -> dict[str, Any]:
+    """A check as in the JSON of `triptych parity`."""
+    found = ladder.Check(rung, NAME, "default", "float64", between, "passed", 1e-15, 1e-12)
+    return {**asdict(found), **values}
+
+
+def test_a_cell_has_the_worst_of_its_checks() -> None:
+    checks = [
+        check("mirror", "sources"),
+        check("forward", "torch-flax"),
+        check("forward", "torch-flax", difference=3e-13),
+        check("forward", "torch-keras", status="failed", difference=None),
+        check("gradients", "keras-flax", status="bounded", difference=2e-3),
+        check("exchange", "torch>flax", difference=0.0, tolerance=0.0),
+        check("exchange", "flax>torch", difference=0.0, tolerance=0.0),
+        check("counts", "torch", difference=None, tolerance=None),
+    ]
+    between, alone = parity.matrices(checks, list(PANELS), NAME)
+    cells = {
+        (row.rung, who): cell
+        for matrix in (between, alone)
+        for row in matrix.rows
+        for (who, _), cell in zip(matrix.columns, row.cells, strict=True)
+        if cell
+    }
+    told = {key: (cell.status, cell.text, len(cell.checks)) for key, cell in cells.items()}
+    assert told == {
+        ("exchange", "torch-flax"): ("passed", "0", 2),
+        ("forward", "torch-flax"): ("passed", "3e-13", 2),
+        ("forward", "torch-keras"): ("failed", "failed", 1),
+        ("gradients", "flax-keras"): ("bounded", "2e-03", 1),
+        ("counts", "torch"): ("passed", "same", 1),
+    }
+    assert cells["exchange", "torch-flax"].much > cells["forward", "torch-flax"].much
+
+
+def test_evidence_of_two_versions_has_columns_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checks = [
+        ladder.Check("forward", NAME, "default", "float64", "torch-torch#2", "passed", 2e-16, 1e-12)
+    ]
+    monkeypatch.setattr(
+        run.ladder, "compare_files", lambda _: ladder.Outcome(checks, {"torch": {}, "torch#2": {}})
+    )
+    saved = run.read([tmp_path / "old.safetensors", tmp_path / "new.safetensors"])
+    assert saved.architectures() == [NAME]
+    (matrix,) = parity.matrices(saved.checks, list(PANELS), NAME)
+    (row,) = matrix.rows
+    filled = [who for (who, _), cell in zip(matrix.columns, row.cells, strict=True) if cell]
+    assert filled == ["torch-torch#2"]
 
 
 # What is not measured, and what is hostile

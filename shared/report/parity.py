@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -51,8 +52,17 @@ class Matrix:
 
 
 def matrices(checks: Iterable[Check], backends: Sequence[str], page: str) -> list[Matrix]:
-    """What pairs have in common, and what each backend shows by itself."""
+    """What pairs have in common, and what each backend shows by itself.
+
+    Args:
+        checks: Of one architecture.
+        backends: Those that have columns; evidence of others, such as a second version of one of
+            them ("torch#2"), has columns too.
+        page: What the cells' names begin with.
+    """
     checks = [check for check in checks if check["rung"] != "mirror"]
+    named = (name for check in checks for name in re.split("[->]", check["between"]) if name)
+    backends = [*dict.fromkeys([*backends, *named])]
     dtypes = list(dict.fromkeys(check["dtype"] for check in checks))
     pairs = ["-".join(pair) for pair in combinations(backends, 2)]
     found = []
@@ -73,7 +83,8 @@ def matrices(checks: Iterable[Check], backends: Sequence[str], page: str) -> lis
 
 def _of(checks: Sequence[Check], rung: str, who: str, dtype: str) -> list[Check]:
     """The checks of a cell; a pair has both directions of an exchange."""
-    names = {who, who.replace("-", ">"), ">".join(reversed(who.split("-")))}
+    ways = (who.split("-"), who.split("-")[::-1])
+    names = {sign.join(way) for way in ways for sign in "->"}
     return [c for c in checks if (c["rung"], c["dtype"]) == (rung, dtype) and c["between"] in names]
 
 
