@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -217,7 +216,8 @@ def write(folder: Path, made: Report) -> None:
 def _ask(made: Report, backends: Sequence[str], guide: bool, report: Log) -> None:
     """Ask every backend, in one process each, for what needs no training.
 
-    All are asked at once; chapters of the guide that measure time run one after the other.
+    All are asked at once; the chapters of the guide that measure time come last, one after the
+    other.
     """
     chapters = guide_chapters() if guide and made.guide is None else []
     with ExitStack() as stack:
@@ -229,7 +229,9 @@ def _ask(made: Report, backends: Sequence[str], guide: bool, report: Log) -> Non
             new = [study for study in made.studies if name not in study.surveys]
             if new or chapters or made.ledger is None or made.pitfalls is None:
                 worker = stack.enter_context(Worker(name, {**ALONE, **conventions.ON_CPU}))
-                asked[name] = _Asked(worker, new, made.ledger is None, made.pitfalls is None)
+                asked[name] = _Asked(
+                    worker, new, made.ledger is None, made.pitfalls is None, chapters
+                )
         answered: dict[str, _Asked] = {}
         for name, one in asked.items():
             try:
@@ -243,15 +245,22 @@ def _ask(made: Report, backends: Sequence[str], guide: bool, report: Log) -> Non
         if made.pitfalls is None and answered:
             made.pitfalls = _pitfalls({name: one.pitfalls for name, one in answered.items()})
         if chapters:
-            running = {name: one.worker for name, one in answered.items()}
-            made.guide = {chapter.name: _run(chapter, running, report) for chapter in chapters}
+            made.guide = {
+                chapter.name: {name: one.printed(chapter, report) for name, one in answered.items()}
+                for chapter in chapters
+            }
 
 
 class _Asked:
     """A backend that was asked for surveys, and for what it takes for granted."""
 
     def __init__(
-        self, worker: Worker, studies: Sequence[Study], ledger: bool, examples: bool
+        self,
+        worker: Worker,
+        studies: Sequence[Study],
+        ledger: bool,
+        examples: bool,
+        chapters: Sequence[Chapter],
     ) -> None:
         self.worker, self.studies = worker, studies
         self.surveys = {
@@ -261,6 +270,11 @@ class _Asked:
         asked = worker.submit(conventions.ask_library, worker.backend) if ledger else None
         run = worker.submit(pitfalls.run, worker.backend) if examples else None
         self._asked, self._run = asked, run
+        self._begun = {
+            chapter.name: worker.submit(run_chapter, chapter.name, worker.backend)
+            for chapter in chapters
+            if not chapter.timed
+        }
         self.ledger: Any = None
         self.pitfalls: Any = None
 
@@ -277,6 +291,17 @@ class _Asked:
         if self._run is not None:
             self.pitfalls = self.worker.result(self._run)
 
+    def printed(self, chapter: Chapter, report: Log) -> list[str | None] | str:
+        """What a chapter's cells print; a text is why they do not."""
+        name = self.worker.backend
+        report(f"{name}: guide, {chapter.title}")
+        try:
+            if chapter.name in self._begun:
+                return self.worker.result(self._begun[chapter.name])
+            return self.worker.call(run_chapter, chapter.name, name)
+        except TriptychError as error:
+            return str(error)
+
 
 def _ledger(answers: Mapping[str, Any]) -> dict[str, Any]:
     """What each library takes for granted, as in a recorded table."""
@@ -286,29 +311,6 @@ def _ledger(answers: Mapping[str, Any]) -> dict[str, Any]:
 
 def _pitfalls(answers: Mapping[str, Any]) -> dict[str, Any]:
     return strict.finite(pitfalls.gather(answers).to_dict())
-
-
-def _run(
-    chapter: Chapter, workers: Mapping[str, Worker], report: Log
-) -> dict[str, list[str | None] | str]:
-    """What a chapter's cells print in each backend; a text is why they do not."""
-    report(f"guide: {chapter.title}")
-    found: dict[str, list[str | None] | str] = {}
-    begun: dict[str, Future[list[str | None]]] = {}
-    for name, worker in workers.items():
-        try:
-            begun[name] = worker.submit(run_chapter, chapter.name, name)
-            if chapter.timed:
-                found[name] = worker.result(begun[name])
-        except TriptychError as error:
-            found[name] = str(error)
-    for name, future in begun.items():
-        if name not in found:
-            try:
-                found[name] = workers[name].result(future)
-            except TriptychError as error:
-                found[name] = str(error)
-    return {name: found[name] for name in workers}
 
 
 def _gap(studies: Sequence[Study], backend: str, reason: str) -> None:
