@@ -285,6 +285,7 @@ class _Asked:
             report(f"{name}: {study.spec.name}")
             found = self.worker.result(self.surveys[study.spec.name])
             study.surveys = _ordered({**study.surveys, name: found})
+            study.gaps.pop(name, None)
         report(f"{name}: conventions")
         if self._asked is not None:
             self.ledger = self.worker.result(self._asked)
