@@ -133,7 +133,7 @@ def readme_table() -> str:
     """What the README says that `make demo` prints."""
     blocks = re.findall(r"```text\n\$ make demo\n(.*?)```", README, re.DOTALL)
     (block,) = blocks
-    return block.rpartition("written to")[0]
+    return block.partition("written to")[0]
 
 
 def parsed(table: str) -> list[tuple[str, list[str]]]:
