@@ -181,7 +181,9 @@ def train(backend: str, request: Request, weights: dict[str, np.ndarray] | None)
     if weights is not None:
         model.load_weights(weights)
     initial = model.weights()
-    first = {name: data.test[name][:FIRST_IMAGES] for name in spec.network.inputs}
+    # Of few examples all at once, as they are looked at after the training: compiled once for both.
+    count = task.evaluation_batch if request.examples else FIRST_IMAGES
+    first = {name: data.test[name][:count] for name in spec.network.inputs}
     outputs = model(first)
     console = Console(stderr=True, markup=False, quiet=request.quiet)
     with training.progress(backend, console) as report:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pytest
 
 from shared import examples, mnist, specs
 from shared.specs import DIGITS, END, SEGMENTATION, TRANSCRIPTION
@@ -18,9 +19,14 @@ class Known:
         self.network = specs.find(name).network
         self.classes, self.sure, self.done = classes, sure, 0
 
-    def predict(self, batch: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         start, self.done = self.done, self.done + len(next(iter(batch.values())))
-        return self.classes[start : self.done], self.sure[start : self.done]
+        classes, sure = (array[start : self.done] for array in (self.classes, self.sure))
+        ((name, tensor),) = self.network.outputs.items()
+        count = tensor.shape[-1]
+        even = np.repeat(((1 - sure) / (count - 1))[..., None], count, axis=-1)
+        np.put_along_axis(even, classes[..., None], sure[..., None], axis=-1)
+        return {name: np.log(even).astype(np.float32)}
 
     def decode(self, given: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         assert "tokens" not in given
@@ -35,7 +41,7 @@ def test_digits_are_counted_and_the_surest_mistakes_come_first() -> None:
     count = 1200  # several batches
     raw = RNG.integers(0, 256, (count, 28, 28), np.uint8)
     labels = RNG.integers(0, 10, count).astype(np.int32)
-    predicted, sure = labels.copy(), RNG.random(count)
+    predicted, sure = labels.copy(), 0.5 + 0.4 * RNG.random(count)
     wrong = RNG.choice(count, 60, replace=False)
     predicted[wrong] = (labels[wrong] + 1) % 10
     model = Known("basic_net", predicted, sure)
@@ -51,7 +57,7 @@ def test_digits_are_counted_and_the_surest_mistakes_come_first() -> None:
     assert [each.index for each in found.wrong] == first
     for each in found.wrong:
         assert (each.label, each.predicted) == (labels[each.index], predicted[each.index])
-        assert each.confidence == sure[each.index]
+        assert each.confidence == pytest.approx(sure[each.index], rel=1e-5)
         assert np.array_equal(examples.picture(each.pixels), raw[each.index])
     assert found.scenes == found.strips == []
 
@@ -60,7 +66,7 @@ def test_a_network_that_is_right_has_no_mistakes() -> None:
     labels = np.arange(10, dtype=np.int32)
     images = mnist.normalise(np.zeros((10, 28, 28), np.uint8))[..., None]
     found = look(
-        Known("basic_net", labels, np.ones(10)), DIGITS, {"image": images, "label": labels}
+        Known("basic_net", labels, np.full(10, 0.9)), DIGITS, {"image": images, "label": labels}
     )
     assert found.wrong == []
     assert np.array_equal(found.confusion, np.eye(10))
@@ -70,7 +76,7 @@ def test_scenes_show_every_pixels_class() -> None:
     raw = RNG.integers(0, 256, (5, 8, 12), np.uint8)
     labels = RNG.integers(0, 11, (5, 8, 12)).astype(np.int32)
     predicted = RNG.integers(0, 11, (5, 8, 12))
-    model = Known("unet", predicted, np.ones(5))
+    model = Known("unet", predicted, np.full(predicted.shape, 0.9))
     found = look(model, SEGMENTATION, {"image": mnist.normalise(raw)[..., None], "mask": labels})
     assert np.array(found.confusion).sum() == labels.size
     assert len(found.scenes) == examples.SCENES
