@@ -836,7 +836,7 @@ def train(
     request, _ = _request(spec, preset, settings, data, data_dir, seed, device, way, dtype)
     caches.keep()
     with workers.Worker(backend, workers.environment(way)) as worker:
-        run = worker.call(room.train, backend, request, None)
+        run = worker.call(room.train, backend, request, None, False)
     history = run.history
     metadata = {
         "architecture": spec.name,

@@ -53,7 +53,7 @@ class Run:
     trained: dict[str, np.ndarray]
     history: training.History
     peak_memory_mib: float | None
-    examples: examples.Examples
+    examples: examples.Examples | None
 
 
 @dataclass
@@ -163,8 +163,13 @@ def compare(
     return comparison
 
 
-def train(backend: str, request: Request, weights: dict[str, np.ndarray] | None) -> Run:
-    """In a worker: build, take the common weights, compute once, train, and tell everything."""
+def train(
+    backend: str, request: Request, weights: dict[str, np.ndarray] | None, look: bool = True
+) -> Run:
+    """In a worker: build, take the common weights, compute once, train, and tell everything.
+
+    What the trained network says of test examples takes another pass over them, if `look`.
+    """
     spec = find(request.architecture)
     task = spec.require_task()
     data = tasks.build(task, mnist.load(request.data, request.directory, download=False))
@@ -199,7 +204,7 @@ def train(backend: str, request: Request, weights: dict[str, np.ndarray] | None)
         model.weights(),
         history,
         machine.peak_memory_mib(),
-        examples.look(model, task, data.test),
+        examples.look(model, task, data.test) if look else None,
     )
 
 

@@ -131,13 +131,14 @@ def fit(
                 waited = time.perf_counter()
                 history.first_step_seconds, done = waited - start, 1
             if time.perf_counter() - reported > SECONDS_BETWEEN_REPORTS:
-                loss, accuracy = _mean(results[-50:])
+                float(results[-1]["loss"])  # wait for it
                 reported = time.perf_counter()
                 if len(results) > done:
                     images = (len(results) - done) * settings.batch_size
                     history.rates.append(images / (reported - waited))
                     waited, done = reported, len(results)
                 if report:
+                    loss, accuracy = _mean(results[-50:])
                     rate = len(results) * settings.batch_size / (reported - start)
                     report(
                         Report(number, settings.epochs, len(results), steps, loss, accuracy, rate)
