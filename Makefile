@@ -1,23 +1,34 @@
 # `make demo` runs the main job, `make test` the tests, `make bench` the benchmark of the README,
 # `make report` the pages about everything, `make pictures` the README's pictures of them. All work
-# in .venv.
+# in .venv, with the versions of requirements.lock.
 PYTHON ?= python3
 BIN := .venv/bin
 ALL := .venv/.installed-all
 DEV := .venv/.installed-dev
-INSTALL := $(BIN)/python -m pip install -qq --constraint constraints.txt
+# Two processes of tests: each waits for workers of its own, so that two cores are busy.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
 
 # What the README quotes: all architectures that are trained, the first of them whole.
 MEASURED := mnist_classifier simple_resnet unet inception_net branching_net dense_net mimo_net \
   early_exit_net basic_net sequential_net skip_mlp seq2seq row_gru
 
-.PHONY: demo test bench report pictures lint format clean
+.PHONY: demo install test test-unit test-all bench report pictures lint format lock clean
 
 demo: $(ALL)
 	$(BIN)/triptych compare --report
 
+install: $(DEV)
+
 test: $(DEV)
-	$(BIN)/python -m pytest
+	$(PYTEST)
+
+# Those that import no framework.
+test-unit: $(DEV)
+	$(PYTEST) -q tests/unit
+
+# Everything, for an hour; SHARD=2/4 is the second of four parts.
+test-all: $(DEV)
+	TRIPTYCH_TEST_ALL=1 $(PYTEST) $(if $(SHARD),--splits $(lastword $(subst /, ,$(SHARD))) --group $(firstword $(subst /, ,$(SHARD))))
 
 bench: $(ALL)
 	$(BIN)/triptych bench $(MEASURED) --rounds 3 --seconds 0.4 --costs --accuracy --readme README.md
@@ -27,7 +38,7 @@ report: $(ALL)
 
 pictures: $(DEV)
 	$(BIN)/triptych report --output build/report
-	$(BIN)/python -m tests.pictures build/report shared/pictures
+	$(BIN)/python -m tests.e2e.pictures build/report shared/pictures
 
 lint: $(DEV)
 	$(BIN)/ruff check .
@@ -38,16 +49,30 @@ format: $(DEV)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# The versions of everything, anew where pyproject.toml asks for others; UPGRADE=1 takes the newest.
+lock: $(DEV)
+	$(BIN)/uv pip compile --quiet --universal --all-extras --no-annotate $(if $(UPGRADE),--upgrade) \
+	  --custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
+
 clean:
 	rm -rf .venv build *.egg-info
 
-$(ALL): pyproject.toml constraints.txt
+# By uv, in half a minute; by pip alone, in some minutes, where uv cannot be had or fails.
+comma := ,
+define install
+@command -v uv > /dev/null || $(BIN)/python -m pip install -qq uv || true
+@PATH="$$PATH:$(BIN)" uv pip install --quiet --python $(BIN)/python \
+  --constraint requirements.lock --editable '.[$(1)]' \
+  || { echo "uv did not install it; pip does, in some minutes." >&2; \
+       $(BIN)/python -m pip install -qq --constraint requirements.lock --editable '.[$(1)]'; }
+@touch $@
+endef
+
+$(ALL): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v >= (3, 11) or sys.exit("Triptych needs Python 3.11 or newer, and $(PYTHON) is %d.%d; name another with: make PYTHON=python3.11" % v)'
-	@echo "Installing PyTorch, Flax and Keras into .venv: some minutes, and about 8 GB of disk."
+	@echo "Installing PyTorch, Flax and Keras into .venv: about a minute, and 8 GB of disk."
 	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
-	@$(INSTALL) --editable '.[all]'
-	@touch $@
+	$(call install,all)
 
 $(DEV): $(ALL)
-	@$(INSTALL) --editable '.[all,dev]'
-	@touch $@
+	$(call install,all$(comma)dev)

@@ -693,7 +693,7 @@ def conventions(
     """Show the defaults and meanings in which the libraries differ, and what changed.
 
     They are asked of the libraries themselves and held against the table that was recorded with
-    the versions of constraints.txt. With an architecture: the laws that its new weights are drawn
+    the versions of requirements.lock. With an architecture: the laws that its new weights are drawn
     from. Exits with 1 when a value is not the recorded one, or a backend fails.
     """
     spec = specs.find(architecture) if architecture else None

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing.context import BaseContext
 from typing import Any, Self, TypeVar
 
 from shared import registry
@@ -90,6 +91,11 @@ def _end_with_parent() -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
+def context(backend: str, /) -> BaseContext:  # noqa: ARG001
+    """What starts a backend's process: anew, with nothing of this one in it."""
+    return multiprocessing.get_context("spawn")
+
+
 def _start(backend: str) -> float:
     """Import the backend in the worker; the seconds that it took."""
     began = time.perf_counter()
@@ -120,9 +126,7 @@ class Worker:
         with _environment(self._environment):
             if registry.missing(self.backend):
                 raise BackendMissingError(registry.explain_missing(self.backend))
-            self._pool = ProcessPoolExecutor(
-                1, multiprocessing.get_context("spawn"), initializer=_end_with_parent
-            )
+            self._pool = ProcessPoolExecutor(1, context(self.backend), initializer=_end_with_parent)
             others = set(multiprocessing.active_children())
             began = time.perf_counter()
             self._started = self._pool.submit(_start, self.backend)

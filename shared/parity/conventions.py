@@ -1,7 +1,7 @@
 """The ledger of conventions: defaults and meanings that differ between the installed libraries.
 
 Each panel's `conventions.py` asks its own library, in a process of its own. What they answered is
-held side by side, and against the table that was recorded with the versions of `constraints.txt`:
+held side by side, and against the table that was recorded with the versions of `requirements.lock`:
 a value that changed since may make two networks differ that were the same.
 """
 

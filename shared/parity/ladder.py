@@ -243,8 +243,9 @@ def climb(
         DeviceMissingError: a backend does not have the device.
     """
     outcome = Outcome(device=device, precision=precision)
+    cases = [(spec, case) for spec in specs for case in spec.cases]
     for _ in climbing(
-        outcome, specs, dtypes, backends=backends, trainings=trainings, ways=ways, report=report
+        outcome, cases, dtypes, backends=backends, trainings=trainings, ways=ways, report=report
     ):
         pass
     return outcome
@@ -252,7 +253,7 @@ def climb(
 
 def climbing(
     outcome: Outcome,
-    specs: Sequence[Spec],
+    cases: Sequence[tuple[Spec, Case]],
     dtypes: Sequence[str] = ("float64", "float32"),
     *,
     backends: Sequence[str] = registry.BACKENDS,
@@ -260,12 +261,13 @@ def climbing(
     ways: bool = True,
     report: Callable[[str], None] = lambda _: None,
 ) -> Generator[tuple[Spec, Case]]:
-    """Climb as `climb` does, a case at a time: each that is given is whole in the outcome.
+    """Climb as `climb` does, but these cases alone: each that is given is whole in the outcome.
 
     The workers end when it is exhausted, or closed.
     """
-    for spec in specs:
-        outcome.checks.append(_mirror_check(spec))
+    outcome.checks += [
+        _mirror_check(spec) for spec in {spec.name: spec for spec, _ in cases}.values()
+    ]
     with ExitStack() as stack:
         workers: dict[str, Worker] = {}
         for name in backends:
@@ -276,7 +278,6 @@ def climbing(
         for name, worker in workers.items():
             report(f"starting {name}")
             outcome.versions[name] = worker.call(begin, name, outcome.device, outcome.precision)
-        cases = [(spec, case) for spec in specs for case in spec.cases]
         waiting: list[_Climb] = []
         for spec, case in cases:
             plan = collect.plan(spec, case, dtypes, outcome.device, trainings=trainings, ways=ways)

@@ -1,0 +1,342 @@
+"""Mutations of the PyTorch panel; `catalogue` says what each is and how it must be found."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tests.across.mutations import changed, instead
+from torch_impl import (
+    attention,
+    branching,
+    inception,
+    mlp,
+    recurrent,
+    residual,
+    seq2seq,
+    skip,
+    training,
+    unet,
+    weights,
+)
+
+# Norms
+
+
+@contextmanager
+def momentum_inverted() -> Iterator[None]:
+    with instead(residual, "nn", BatchNorm2d=partial(nn.BatchNorm2d, momentum=0.9)):
+        yield
+
+
+@contextmanager
+def running_variance_biased() -> Iterator[None]:
+    class Biased(nn.BatchNorm2d):
+        running_var: Tensor
+
+        def forward(self, x: Tensor) -> Tensor:
+            before = self.running_var.clone()
+            out = super().forward(x)
+            if self.training:
+                kept = (1 - (self.momentum or 0)) * before
+                count = x.numel() / x.shape[1]
+                # `data`: the backward pass wants what it saved to be as it was.
+                new = kept + (self.running_var - kept) * (count - 1) / count
+                self.running_var.data.copy_(new)
+            return out
+
+    with instead(residual, "nn", BatchNorm2d=Biased):
+        yield
+
+
+@contextmanager
+def norm_scale_left_out() -> Iterator[None]:
+    class Unscaled(nn.BatchNorm2d):
+        def forward(self, x: Tensor) -> Tensor:
+            mean, variance, momentum = self.running_mean, self.running_var, self.momentum or 0
+            return F.batch_norm(
+                x, mean, variance, None, self.bias, self.training, momentum, self.eps
+            )
+
+    with instead(unet, "nn", BatchNorm2d=Unscaled):
+        yield
+
+
+@contextmanager
+def layer_norm_over_steps() -> Iterator[None]:
+    class Wide(nn.LayerNorm):
+        def forward(self, x: Tensor) -> Tensor:
+            return F.layer_norm(x, x.shape[1:], eps=self.eps) * self.weight + self.bias
+
+    with instead(attention, "nn", LayerNorm=Wide):
+        yield
+
+
+# Layers
+
+
+@contextmanager
+def kernel_flipped() -> Iterator[None]:
+    class Flipped(nn.Conv2d):
+        def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+            return super()._conv_forward(x, weight.flip(2, 3), bias)
+
+    with instead(branching, "nn", Conv2d=Flipped):
+        yield
+
+
+@contextmanager
+def bias_left_out() -> Iterator[None]:
+    class Unbiased(nn.Conv2d):
+        def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+            del bias
+            return super()._conv_forward(x, weight, None)
+
+    with instead(inception, "nn", Conv2d=Unbiased):
+        yield
+
+
+@contextmanager
+def bias_too_many() -> Iterator[None]:
+    class Biased(branching.BranchingNet):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self.extra = nn.Linear(1, 1)
+
+    with changed(branching, BranchingNet=Biased):
+        yield
+
+
+@contextmanager
+def layer_in_float32() -> Iterator[None]:
+    class Single(nn.Linear):
+        def forward(self, x: Tensor) -> Tensor:
+            return F.linear(x.float(), self.weight.float(), self.bias.float()).to(x.dtype)
+
+    with instead(mlp, "nn", Linear=Single):
+        yield
+
+
+# Between layers
+
+
+@contextmanager
+def gelu_for_relu() -> Iterator[None]:
+    with instead(mlp, "F", relu=partial(F.gelu, approximate="tanh")):
+        yield
+
+
+@contextmanager
+def skip_left_out() -> Iterator[None]:
+    class Plain(skip.SkipMLP):
+        def forward(self, x: Tensor) -> Tensor:
+            x = torch.relu(self.first(torch.flatten(x, 1)))
+            for layer in self.hidden:
+                x = torch.relu(layer(x))
+            return self.fc(x)
+
+    with changed(skip, SkipMLP=Plain):
+        yield
+
+
+@contextmanager
+def average_for_max_pool() -> Iterator[None]:
+    with instead(unet, "F", max_pool2d=F.avg_pool2d):
+        yield
+
+
+@contextmanager
+def not_a_number() -> Iterator[None]:
+    class Broken(mlp.BasicNet):
+        def forward(self, x: Tensor) -> Tensor:
+            logits = super().forward(x)
+            return torch.where(torch.arange(logits.shape[1]) == 0, torch.nan, logits)
+
+    with changed(mlp, BasicNet=Broken):
+        yield
+
+
+@contextmanager
+def gates_in_another_order() -> Iterator[None]:
+    class Swapped(recurrent.GRUCell):
+        def forward(self, x: Tensor, h: Tensor) -> Tensor:
+            in_z, in_r, in_n = self.input_gates(x).chunk(3, dim=-1)
+            h_z, h_r, h_n = self.hidden_gates(h).chunk(3, dim=-1)
+            z = torch.sigmoid(in_z + h_z)
+            n = torch.tanh(in_n + torch.sigmoid(in_r + h_r) * h_n)
+            return (1 - z) * n + z * h
+
+    with changed(recurrent, GRUCell=Swapped):
+        yield
+
+
+@contextmanager
+def scores_unscaled() -> Iterator[None]:
+    def softmax(scores: Tensor, dim: int) -> Tensor:
+        return torch.softmax(2 * scores, dim)  # the root of a head's width, where it is 4
+
+    with instead(attention, "torch", softmax=softmax):
+        yield
+
+
+@contextmanager
+def softmax_over_queries() -> Iterator[None]:
+    with instead(attention, "torch", softmax=lambda scores, dim: torch.softmax(scores, dim - 1)):
+        yield
+
+
+@contextmanager
+def positions_from_one() -> Iterator[None]:
+    original = seq2seq.positions
+
+    def later(length: int, embed_dim: int) -> np.ndarray:
+        return original(length + 1, embed_dim)[1:]
+
+    with changed(seq2seq, positions=later):
+        yield
+
+
+@contextmanager
+def dropout_unscaled() -> Iterator[None]:
+    class Unscaled(nn.Dropout):
+        def forward(self, x: Tensor) -> Tensor:
+            return x * (torch.rand_like(x) >= self.p) if self.training else x
+
+    with instead(mlp, "nn", Dropout=Unscaled):
+        yield
+
+
+# Loss and gradients
+
+
+@contextmanager
+def loss_summed() -> Iterator[None]:
+    original = training.total_loss
+
+    def summed(task: Any, outputs: Any, targets: Any) -> Tensor:
+        return original(task, outputs, targets) * len(next(iter(targets.values())))
+
+    with changed(training, total_loss=summed):
+        yield
+
+
+@contextmanager
+def loss_over_labels_that_do_not_count() -> Iterator[None]:
+    original = training.total_loss
+
+    def diluted(task: Any, outputs: Any, targets: Any) -> Tensor:
+        labels = targets[task.objectives[0].target]
+        loss = original(task, outputs, targets)
+        return loss * (labels >= 0).sum() / labels.numel()
+
+    with changed(training, total_loss=diluted):
+        yield
+
+
+@contextmanager
+def branch_detached() -> Iterator[None]:
+    class Detached(branching.BranchingNet):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self.conv3b.register_forward_hook(lambda _layer, _given, made: made.detach())
+
+    with changed(branching, BranchingNet=Detached):
+        yield
+
+
+# Optimizers
+
+
+@contextmanager
+def bias_of_moments_uncorrected() -> Iterator[None]:
+    class Uncorrected(torch.optim.Adam):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            for group in self.param_groups:
+                for p in group["params"]:
+                    zeros = torch.zeros_like(p)
+                    # After so many steps there is nothing left to correct.
+                    self.state[p] = {
+                        "step": torch.tensor(1e6),
+                        "exp_avg": zeros,
+                        "exp_avg_sq": zeros.clone(),
+                    }
+
+    with changed(torch.optim, Adam=Uncorrected):
+        yield
+
+
+@contextmanager
+def decay_coupled() -> Iterator[None]:
+    def coupled(parameters: Any, rate: float, **settings: Any) -> torch.optim.Optimizer:
+        return torch.optim.Adam(parameters, rate, **settings)
+
+    with changed(torch.optim, AdamW=coupled):
+        yield
+
+
+@contextmanager
+def decay_of_matrices_alone() -> Iterator[None]:
+    original = torch.optim.AdamW
+
+    def matrices(parameters: Any, rate: float, **settings: Any) -> torch.optim.Optimizer:
+        every = list(parameters)
+        groups: list[dict[str, Any]] = [
+            {"params": [p for p in every if p.ndim > 1]},
+            {"params": [p for p in every if p.ndim == 1], "weight_decay": 0.0},
+        ]
+        return original(groups, rate, **settings)
+
+    with changed(torch.optim, AdamW=matrices):
+        yield
+
+
+@contextmanager
+def momentum_damped() -> Iterator[None]:
+    original = torch.optim.SGD
+
+    def damped(parameters: Any, rate: float, **settings: Any) -> torch.optim.Optimizer:
+        return original(parameters, rate, **settings, dampening=settings["momentum"])
+
+    with changed(torch.optim, SGD=damped):
+        yield
+
+
+@contextmanager
+def rate_halved() -> Iterator[None]:
+    original = training.make_optimizer
+
+    def halved(module: nn.Module, settings: Any) -> torch.optim.Optimizer:
+        return original(module, replace(settings, learning_rate=settings.learning_rate / 2))
+
+    with changed(training, make_optimizer=halved):
+        yield
+
+
+@contextmanager
+def clipped_with_a_small_number() -> Iterator[None]:
+    def clip(module: nn.Module, settings: Any) -> None:
+        nn.utils.clip_grad_norm_(module.parameters(), settings.clip_norm)
+
+    with changed(training, clip=clip):
+        yield
+
+
+# Weights
+
+
+@contextmanager
+def weights_through_float32() -> Iterator[None]:
+    original = weights.from_canonical
+
+    def rounded(module: nn.Module, arrays: Any) -> None:
+        original(module, {name: a.astype(np.float32) for name, a in arrays.items()})
+
+    with changed(weights, from_canonical=rounded):
+        yield

@@ -1,0 +1,212 @@
+"""Evidence in files: it comes back as it was, and what is not as it was is refused."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from shared import specs, weights
+from shared.errors import EvidenceError
+from shared.parity import evidence, ladder, recipes
+from shared.parity.evidence import CaseEvidence, Evidence
+from shared.parity.record import record
+from tests.conftest import Lend
+from tests.flavours import lacking
+
+PAIR = ("torch", "flax")
+pytestmark = [
+    pytest.mark.skipif(
+        any(lacking(name) is not None for name in PAIR), reason="needs torch and flax"
+    ),
+    pytest.mark.xdist_group("evidence"),  # they share what was recorded once
+]
+
+
+@pytest.fixture(scope="module")
+def recorded(lend: Lend) -> dict[str, Evidence]:
+    """Both backends' evidence of a small architecture, trainings and all."""
+    spec = specs.find("skip_mlp")
+    return {name: lend(name).call(record, spec, name) for name in PAIR}
+
+
+@pytest.fixture
+def files(recorded: dict[str, Evidence], tmp_path: Path) -> dict[str, Path]:
+    paths = {name: tmp_path / f"{name}.safetensors" for name in recorded}
+    for name, path in paths.items():
+        evidence.write(path, recorded[name])
+    return paths
+
+
+def changed(found: Evidence, rung: str, change: Any) -> Evidence:
+    """Evidence with a rung's arrays changed, in both dtypes of every case."""
+    cases = {}
+    for label, case in found.cases.items():
+        arrays = {
+            dtype: {
+                name: change(name, array) if name.startswith(f"{rung}/") else array
+                for name, array in of_dtype.items()
+            }
+            for dtype, of_dtype in case.arrays.items()
+        }
+        cases[label] = replace(case, arrays=arrays)
+    return replace(found, cases=cases)
+
+
+def test_evidence_comes_back_as_it_was(
+    recorded: dict[str, Evidence], files: dict[str, Path]
+) -> None:
+    for name, path in files.items():
+        found, wanted = evidence.read(path), recorded[name]
+        assert (found.architecture, found.versions, found.title) == (
+            "skip_mlp",
+            wanted.versions,
+            wanted.title,
+        )
+        assert found.networks == wanted.networks
+        assert [*found.cases] == [case.label for case in specs.find("skip_mlp").cases]
+        for label, case in wanted.cases.items():
+            other = found.cases[label]
+            assert other.tables == case.tables
+            assert other.unbiased is (name == "torch")
+            for dtype, arrays in case.arrays.items():
+                assert [*other.arrays[dtype]] == [*arrays]  # in the order of execution
+                assert all(
+                    weights.bitwise_equal(other.arrays[dtype][n], a) for n, a in arrays.items()
+                )
+
+
+def test_files_are_compared_like_live_backends(files: dict[str, Path]) -> None:
+    outcome = ladder.compare_files([*files.values()])
+    assert outcome.proved
+    rungs = {check.rung for check in outcome.checks}
+    assert rungs == set(ladder.RUNGS) - {"mirror", "exchange", "resume", "buffers", "dropout"}
+    assert {check.part for check in outcome.checks if check.rung == "optimizers"} == {
+        *recipes.RECIPES
+    }
+    assert any("exchange" in note for note in outcome.notes)
+    assert json.loads(json.dumps(outcome.to_dict()))["proved"] is True
+
+
+def test_no_framework_is_imported_for_it(files: dict[str, Path]) -> None:
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from shared.parity import ladder, table\n"
+        "outcome = ladder.compare_files([Path(p) for p in sys.argv[1:]])\n"
+        "print(table.summary(outcome))\n"
+        "loaded = {'torch', 'jax', 'flax', 'keras', 'tensorflow'} & set(sys.modules)\n"
+        "sys.exit(f'loaded {loaded}' if loaded or not outcome.proved else 0)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, files.values())], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert " 0 failed, 0 missing" in done.stdout
+
+
+def test_two_runs_of_one_backend_can_be_compared(
+    recorded: dict[str, Evidence], files: dict[str, Path], tmp_path: Path
+) -> None:
+    again = tmp_path / "again.safetensors"
+    evidence.write(again, replace(recorded["torch"], versions={"torch": "3.0"}, device="cuda"))
+    outcome = ladder.compare_files([files["torch"], again])
+    assert outcome.proved
+    assert outcome.versions == {"torch": recorded["torch"].versions, "torch#2": {"torch": "3.0"}}
+    assert outcome.device == "cpu, cuda"
+    assert {c.difference for c in outcome.checks if c.rung == "forward"} == {0.0}
+
+
+def test_a_difference_in_a_file_is_found_and_located(
+    recorded: dict[str, Evidence], files: dict[str, Path], tmp_path: Path
+) -> None:
+    """The second layer's output is changed, and what follows is left alone."""
+
+    def change(name: str, array: np.ndarray) -> np.ndarray:
+        return array * (1 + 1e-9) if name == "training/hidden.1:out" else array
+
+    other = tmp_path / "other.safetensors"
+    evidence.write(other, changed(recorded["flax"], "training", change))
+    outcome = ladder.compare_files([files["torch"], other], ["float64"])
+    failed = [check for check in outcome.checks if check.status == "failed"]
+    assert {check.rung for check in failed} == {"activations"}
+    first = failed[0].first
+    assert first is not None
+    assert (first.layer, first.mode) == ("hidden.1", "training")
+    assert "the output of hidden.1 differs by 1.0e-09" in first.text
+
+
+def test_a_changed_file_is_refused(files: dict[str, Path]) -> None:
+    path = files["torch"]
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1
+    path.write_bytes(bytes(content))
+    with pytest.raises(EvidenceError, match="was changed after it was written"):
+        evidence.read(path)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.999])
+def test_a_truncated_file_is_refused(files: dict[str, Path], share: float) -> None:
+    path = files["torch"]
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+    with pytest.raises(EvidenceError, match="cannot read evidence from"):
+        evidence.read(path)
+
+
+def test_evidence_of_other_things_is_not_compared(
+    recorded: dict[str, Evidence], files: dict[str, Path], tmp_path: Path
+) -> None:
+    path = tmp_path / "other.safetensors"
+    good = recorded["flax"]
+    first = next(iter(good.cases))
+
+    def refused(found: Evidence, said: str, **options: Any) -> None:
+        evidence.write(path, found)
+        with pytest.raises(EvidenceError, match=said):
+            ladder.compare_files([files["torch"], path], **options)
+
+    refused(replace(good, architecture="basic_net"), "not of one architecture: torch.saf")
+    lacks = {label: case for label, case in good.cases.items() if label != first}
+    refused(replace(good, cases=lacks), "of flax lacks the case 'default'")
+    networks = {**good.networks, first: {"depth": 9}}
+    refused(replace(good, networks=networks), "is of another SkipMLP")
+    shifted = changed(good, "inputs", lambda _, array: array + 1)
+    refused(shifted, "was computed from other inputs for 'default'")
+    single = {
+        label: replace(case, arrays={"float32": case.arrays["float32"]})
+        for label, case in good.cases.items()
+    }
+    refused(replace(good, cases=tables_of(single)), "do not all have float64", wanted=["float64"])
+
+
+def tables_of(cases: dict[str, CaseEvidence]) -> dict[str, CaseEvidence]:
+    """Cases whose tables are of the dtypes that they have."""
+    return {
+        label: replace(
+            case, tables={d: rows for d, rows in case.tables.items() if d in case.arrays}
+        )
+        for label, case in cases.items()
+    }
+
+
+def test_float32_alone_is_held_to_a_tolerance(
+    recorded: dict[str, Evidence], tmp_path: Path
+) -> None:
+    """Without float64 nothing tells the rounding; the other backend's tells, if there is one."""
+    paths = []
+    for name, found in recorded.items():
+        cases = {
+            label: replace(case, arrays={"float32": case.arrays["float32"]})
+            for label, case in found.cases.items()
+        }
+        paths.append(tmp_path / f"{name}.safetensors")
+        evidence.write(paths[-1], replace(found, cases=tables_of(cases)))
+    outcome = ladder.compare_files(paths)
+    assert outcome.proved
+    forward = [check for check in outcome.checks if check.rung == "forward"]
+    assert {check.tolerance for check in forward} == {1e-5}

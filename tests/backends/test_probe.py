@@ -1,0 +1,156 @@
+"""Probes see the same in every flavour, and leave the model as it was."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from shared import registry, specs
+from shared.parity import arrays, collect, recipes
+from shared.parity.evidence import CaseEvidence
+from shared.parity.judge import Pair
+from shared.specs import Settings
+from shared.workers import Worker
+from tests.conftest import Lend
+from tests.flavours import ALL, FLAVOURS, SECOND_TO_TENSORFLOW, lacking
+
+# Dropout and dense layers; batch norm; a loop; attention with two outputs and a mask.
+PLACES = [
+    ("basic_net", "6x5 image, 3 channels"),
+    ("dense_net", "block 5 channels, growth 2, 3 layers"),
+    ("row_gru", "7x10 image, 3 channels, 4 classes"),
+    ("seq2seq", "attention, 3 heads, 5 to 7 steps"),
+]
+RECIPES = ("momentum", "adam")
+
+
+def plan_of(architecture: str, label: str) -> collect.Plan:
+    """A short training in float32 beside the passes, where the case has one."""
+    spec = specs.find(architecture)
+    (case,) = (case for case in spec.cases if case.label == label)
+    plan = collect.plan(spec, case, ["float32"])
+    return replace(plan, batches=plan.batches[:3], steps=2, recipes=RECIPES)
+
+
+def gather(backend: str, plan: collect.Plan) -> CaseEvidence:  # in a worker
+    return collect.Session(backend, plan).evidence()
+
+
+@pytest.fixture(scope="module")
+def reference(lend: Lend) -> Any:
+    """PyTorch's evidence, once for each place."""
+    found: dict[tuple[str, str], CaseEvidence] = {}
+
+    def get(place: tuple[str, str]) -> CaseEvidence:
+        if place not in found:
+            found[place] = lend("torch").call(gather, "torch", plan_of(*place))
+        return found[place]
+
+    return get
+
+
+@pytest.mark.skipif(lacking("torch") is not None, reason="PyTorch is the reference")
+@pytest.mark.parametrize(
+    ("flavour", "place"),
+    [
+        pytest.param(name, place, id=f"{name}-{' '.join(place)}")
+        for name in FLAVOURS
+        for place in PLACES
+        # Flax, and Keras on TensorFlow, climb the ladder with all of them.
+        if ALL or (name in SECOND_TO_TENSORFLOW and place in PLACES[:2])
+        if name != "torch"
+    ],
+)
+def test_every_flavour_gives_pytorchs_evidence(
+    flavour: str, lend: Lend, reference: Any, place: tuple[str, str]
+) -> None:
+    plan = plan_of(*place)
+    worker = lend(flavour)
+    found = worker.call(gather, worker.backend, plan)
+    results = {
+        (rung, part): result
+        for rung, part, result in Pair(reference(place), found, "float32").rungs()
+    }
+    rungs = {rung for rung, _ in results}
+    assert {"forward", "activations", "loss", "gradients"} <= rungs
+    assert ("buffers" in rungs) is (place[0] == "dense_net")
+    assert ("dropout" in rungs) is (place[0] == "basic_net")
+    assert {part for rung, part in results if rung == "optimizers"} == (
+        set(RECIPES) if plan.batches else set()
+    )
+    assert {key: r.detail for key, r in results.items() if r.status != "passed"} == {}
+
+
+def after_watching(backend: str, plan: collect.Plan) -> tuple[Any, ...]:  # in a worker
+    """Weights and outputs before and after everything that does not train."""
+    model = registry.load(backend).build(plan.case.network, dtype="float32", seed=3)
+    inputs = collect.sample_batch(plan.case, 2, "float32")
+    before = (model.weights(), model(inputs))
+    probe = model.probe()
+    assert plan.task is not None
+    targets = recipes.sample_targets(plan.case.network, plan.task, 2)
+    seen = [
+        probe.watch(inputs, train=False),
+        probe.watch(inputs, train=True),
+        probe.watch(inputs, train=True, dropout="own"),
+        probe.differentiate({**inputs, **targets}, plan.task).activations,
+    ]
+    return (*before, model.weights(), model(inputs), seen)
+
+
+@pytest.mark.parametrize("place", PLACES[:3], ids=" ".join)
+def test_watching_changes_nothing(worker: Worker, place: tuple[str, str]) -> None:
+    plan = plan_of(*place)
+    weights, outputs, later, again, seen = worker.call(after_watching, worker.backend, plan)
+    assert arrays.unequal(weights, later) == []
+    assert arrays.unequal(outputs, again) == []
+    layers = {name.rpartition(".")[0] for name in weights}
+    for found in seen:
+        assert {f"{layer}:in" for layer in layers} <= set(found)
+        assert {f"{layer}:out" for layer in layers} <= set(found)
+
+
+def resumed(backend: str, plan: collect.Plan, settings: Settings) -> list[Any]:  # in a worker
+    """Weights after four steps at once, and after two, saved, loaded and two more."""
+    model = registry.load(backend).build(plan.case.network, dtype="float32", seed=3)
+    start, probe = model.weights(), model.probe()
+    assert plan.task is not None
+    ends = []
+    for cut in (4, 2):
+        model.load_weights(start)
+        stepper = probe.stepper(plan.task, settings)
+        for batch in plan.batches[:cut]:
+            stepper.step(batch)
+        if cut == 2:
+            weights, slots = model.weights(), stepper.slots()
+            for batch in plan.batches[:3]:
+                stepper.step(batch)  # astray
+            model.load_weights(weights)
+            stepper = probe.stepper(plan.task, settings)
+            stepper.load_slots(slots, cut)
+            for batch in plan.batches[cut:4]:
+                stepper.step(batch)
+        ends.append(model.weights())
+    return ends
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Settings(optimizer="sgd", learning_rate=2.0**-5, momentum=0.0, decay_steps=8),
+        Settings(optimizer="sgd", learning_rate=2.0**-5, momentum=0.0, warmup_steps=3),
+        Settings(optimizer="sgd", learning_rate=2.0**-5, momentum=0.875, nesterov=True),
+        Settings(optimizer="adam", learning_rate=2.0**-6),
+        Settings(optimizer="adamw", learning_rate=2.0**-6, weight_decay=0.25, clip_norm=0.5),
+    ],
+    ids=["cosine", "warm-up", "nesterov", "adam", "adamw, clipped"],
+)
+def test_a_training_goes_on_where_it_was_saved(worker: Worker, settings: Settings) -> None:
+    spec = specs.find("basic_net")
+    plan = collect.plan(spec, spec.more_cases[0], ["float32"])
+    whole, parts = worker.call(resumed, worker.backend, plan, settings)
+    for name, array in whole.items():
+        assert arrays.difference(array, parts[name]) < 1e-6, name
+    moved = max(np.abs(whole[name]).max() for name in whole)
+    assert np.isfinite(moved)

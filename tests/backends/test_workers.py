@@ -1,0 +1,193 @@
+"""Workers that die, fail, or cannot start; what they tell, and what they leave alone."""
+
+import importlib.util
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared import registry
+from shared.errors import BackendMissingError, ConfigurationError, WorkerError
+from shared.workers import Worker
+from tests.conftest import Lend
+from tests.flavours import FLAVOURS, SHARING, lacking
+
+MARK = "TRIPTYCH_TEST_MARK"
+
+
+def end(status: int) -> None:
+    os._exit(status)
+
+
+def kill(number: int) -> None:
+    os.kill(os.getpid(), number)
+
+
+def divide(a: float, b: float) -> float:
+    return a / b
+
+
+def refuse(message: str) -> None:
+    raise ConfigurationError(message)
+
+
+def unpicklable() -> Any:
+    return lambda: None
+
+
+def read_environment(name: str) -> str | None:
+    return os.environ.get(name)
+
+
+def load_without(backend: str, *packages: str) -> None:
+    """Load a backend where these packages are not installed."""
+    found = importlib.util.find_spec
+
+    def find(name: str, package: str | None = None) -> Any:
+        return None if name in packages else found(name, package)
+
+    importlib.util.find_spec = find
+    try:
+        registry.load(backend)
+    finally:
+        importlib.util.find_spec = found
+
+
+@pytest.fixture
+def some(lend: Lend) -> Worker:
+    """Any worker of the session; it must outlive the test."""
+    for flavour in FLAVOURS:
+        if not lacking(flavour):
+            return lend(flavour)
+    pytest.skip("no backend is installed")
+
+
+@pytest.fixture
+def mortal(some: Worker) -> Iterator[Worker]:
+    """Another process of that backend, to be killed."""
+    with Worker(some.backend, SHARING) as worker:
+        yield worker
+
+
+@pytest.mark.parametrize(
+    ("how", "argument", "wanted"),
+    [
+        (end, 3, "its process ended with status 3"),
+        (kill, signal.SIGKILL, "its process was ended by signal 9 (SIGKILL)"),
+    ],
+)
+def test_death_is_told_and_others_go_on(
+    some: Worker, mortal: Worker, how: Callable[[int], None], argument: int, wanted: str
+) -> None:
+    assert mortal.call(divide, 6, 2) == 3
+    sentence = f"the {mortal.backend} backend gave no result: {wanted}"
+    with pytest.raises(WorkerError) as caught:
+        mortal.call(how, argument)
+    assert str(caught.value) == sentence
+    with pytest.raises(WorkerError) as caught:
+        mortal.call(divide, 6, 2)  # and it stays dead
+    assert str(caught.value) == sentence
+    assert some.call(divide, 6, 2) == 3
+
+
+def test_failure_has_its_backend_type_and_message(some: Worker) -> None:
+    with pytest.raises(WorkerError) as caught:
+        some.call(divide, 1, 0)
+    assert str(caught.value) == (
+        f"the {some.backend} backend failed: ZeroDivisionError: division by zero"
+    )
+    assert some.call(divide, 1, 2) == 0.5
+
+
+def test_errors_for_users_come_through_as_they_are(some: Worker) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        some.call(refuse, "one sentence")
+    assert str(caught.value) == "one sentence"
+    assert type(caught.value) is ConfigurationError
+
+
+def test_what_cannot_travel_is_a_failure_of_the_backend(some: Worker) -> None:
+    with pytest.raises(WorkerError, match=f"the {some.backend} backend failed: "):
+        some.call(unpicklable)
+    with pytest.raises(WorkerError, match=f"the {some.backend} backend failed: "):
+        some.call(lambda: None)
+    assert some.call(divide, 1, 2) == 0.5
+
+
+def test_environment_of_a_worker_is_its_own(some: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(MARK, "outside")
+    monkeypatch.delenv(f"{MARK}_2", raising=False)
+    before = dict(os.environ)
+    with Worker(some.backend, {**SHARING, MARK: "inside", f"{MARK}_2": "new"}) as worker:
+        assert worker.call(read_environment, MARK) == "inside"
+        assert worker.call(read_environment, f"{MARK}_2") == "new"
+        assert dict(os.environ) == before
+        pid = worker.call(os.getpid)
+        assert pid != os.getpid()
+    assert pid not in {child.pid for child in multiprocessing.active_children()}
+    assert some.call(read_environment, f"{MARK}_2") is None
+
+
+def test_missing_packages_are_told_through_a_worker(some: Worker) -> None:
+    package = {"torch": "torch", "flax": "flax", "keras": "keras"}[some.backend]
+    with pytest.raises(BackendMissingError) as caught:
+        some.call(load_without, some.backend, package)
+    assert str(caught.value) == (
+        f"the {some.backend} backend needs {package}; "
+        f"install it with: pip install 'triptych[{some.backend}]'"
+    )
+
+
+PARENT = """
+import os, time
+from shared import registry
+from shared.workers import Worker
+
+if __name__ == "__main__":
+    with Worker(registry.installed()[0]) as worker:
+        print(worker.call(os.getpid), flush=True)
+        worker.call(time.sleep, 600)
+"""
+
+
+def alive(process: int) -> bool:
+    """Whether a process runs; one that ended may stay listed where nobody asks for its status."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{process}/status")
+    return not (status.exists() and "\nState:\tZ" in status.read_text())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
+def test_a_worker_ends_with_the_process_that_started_it(some: Worker, tmp_path: Path) -> None:
+    """Killed, a parent cannot tell its worker, which may be in the middle of hours of work."""
+    del some
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    with subprocess.Popen(
+        [sys.executable, str(script)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=environment,
+    ) as parent:
+        assert parent.stdout
+        child = int(parent.stdout.readline())
+        os.kill(child, 0)  # it lives
+        parent.kill()
+    patience = time.monotonic() + 30
+    while alive(child) and time.monotonic() < patience:
+        time.sleep(0.05)
+    if alive(child):
+        os.kill(child, signal.SIGKILL)
+        pytest.fail("the worker went on without its parent")

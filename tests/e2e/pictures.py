@@ -1,0 +1,48 @@
+"""Pictures of the pages for the README: `python -m tests.e2e.pictures REPORT FOLDER`."""
+
+import io
+import sys
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+from tests.e2e.chromium import ARGUMENTS, CHROMIUM
+
+PICTURES = {
+    "index": ("index", 0),
+    "architecture": ("branching_net", 0),
+    "graph": ("branching_net", "#graph"),
+    "conventions": ("conventions", "#losses"),
+    "guide": ("guide-04_residual_blocks", 0),
+}
+SIZE = {"width": 1440, "height": 900}
+COLOURS = 48
+
+
+def main(report: Path, folder: Path) -> None:
+    """Write a small PNG of each page.
+
+    Args:
+        report: The folder that `triptych report` wrote, of the whole catalogue.
+        folder: Where the pictures go.
+    """
+    if CHROMIUM is None:
+        sys.exit("pictures: needs Chromium: apt install chromium")
+    folder.mkdir(exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        page = browser.new_page(viewport=SIZE, reduced_motion="reduce")  # type: ignore[arg-type]
+        for name, (of, place) in PICTURES.items():
+            page.goto((report / f"{of}.html").resolve().as_uri())
+            if place:
+                page.locator(str(place)).evaluate("element => element.scrollIntoView()")
+            seen = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+            small = seen.quantize(COLOURS, dither=Image.Dither.NONE)
+            small.save(folder / f"{name}.png", optimize=True)
+            print(f"{folder / name}.png: {(folder / f'{name}.png').stat().st_size // 1024} KiB")
+        browser.close()
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:3]))

@@ -1,0 +1,73 @@
+"""The README's examples work as they stand."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from shared import mnist, registry, tasks
+from tests.e2e.command import here, process
+from tests.e2e.smaller import make_smaller
+from tests.flavours import ALL
+from tests.readme import BLOCKS
+
+EVERYTHING = not [name for name in registry.BACKENDS if registry.missing(name)]
+SHOWN = [text.splitlines() for kind, text in BLOCKS if kind == "sh"][1:]
+needs_all = pytest.mark.skipif(not EVERYTHING, reason="the examples use all three backends")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A working directory with a digit, a scene of digits and a number to predict."""
+    test, random = mnist.load("sample").test, np.random.default_rng(0)
+    strips, length, _ = tasks.strips(test, random)
+    for name, image in (
+        ("digit", test.images[0, :, :, 0]),
+        ("scene", tasks.canvases(test, random)[0][0, :, :, 0]),
+        ("number", strips[0, :, : length[0]]),
+    ):
+        Image.fromarray(image).save(tmp_path / f"{name}.png")
+    return tmp_path
+
+
+@needs_all
+@pytest.mark.parametrize("commands", SHOWN, ids=lambda commands: commands[0])
+def test_commands(commands: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands in one block, one after the other."""
+    if not ALL:
+        make_smaller(monkeypatch)
+    for command in commands:
+        program, *arguments = shlex.split(command)
+        assert program == "triptych"
+        done = (process if ALL else here)(*arguments, folder=folder)
+        assert done.status == 0, f"{command}: {done.err}"
+        assert done.out.strip()
+        assert "Traceback" not in done.err
+
+
+@needs_all
+@pytest.mark.parametrize("code", [text for kind, text in BLOCKS if kind == "python"])
+def test_python(code: str, folder: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    if "compare_models" in code:
+        assert "torch Net and flax Port are NOT the same model" in result.stdout
+        assert "the input of norm (flax Port: LayerNorm_0) differs by" in result.stdout
+        assert "likely cause: flax applies tanh gelu, torch exact gelu" in result.stdout
+        return
+    assert "conv1.weight (32, 1, 3, 3) float32 parameter" in result.stdout
+    assert "'class_output': (3, 10), 'reg_output': (3, 1)" in result.stdout
+    accuracy = re.search(r"(\d+) % of the test digits", result.stdout)
+    assert accuracy
+    assert int(accuracy[1]) > 80

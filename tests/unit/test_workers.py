@@ -1,0 +1,30 @@
+"""The environments of workers, and those that do not start."""
+
+import multiprocessing
+
+import pytest
+
+from shared.errors import BackendMissingError, ConfigurationError
+from shared.workers import TUNED, Worker, environment
+
+
+def test_the_tuned_environment_keeps_what_the_user_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.check=1")
+    assert environment("idiomatic") == {}
+    tunables = environment("tuned")["GLIBC_TUNABLES"]
+    assert tunables == "glibc.malloc.check=1:glibc.malloc.hugetlb=1"
+    monkeypatch.delenv("GLIBC_TUNABLES")
+    assert environment("tuned") == TUNED
+
+
+def test_worker_of_a_backend_that_is_not_installed_does_not_start() -> None:
+    before = {child.pid for child in multiprocessing.active_children()}
+    worker = Worker("keras", {"KERAS_BACKEND": "no_such_framework"})
+    with pytest.raises(BackendMissingError, match="no_such_framework"), worker:
+        pytest.fail("a worker without its framework was started")
+    assert {child.pid for child in multiprocessing.active_children()} <= before
+
+
+def test_worker_of_an_unknown_backend_does_not_start() -> None:
+    with pytest.raises(ConfigurationError, match="there is no backend 'caffe'"), Worker("caffe"):
+        pytest.fail("a worker of no backend was started")

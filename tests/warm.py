@@ -1,0 +1,120 @@
+"""Workers that have their framework from their first moment on.
+
+A fork server of `multiprocessing` imports a backend once, and forks a child for each worker that a
+test asks for. So a worker is a process of its own, as it is for a user, without an import of
+seconds. What a framework reads while it is imported, such as where JAX keeps what it compiled, is
+what the server was started with; everything else in a worker's environment is what its test gave.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Mapping
+from multiprocessing import context, forkserver, popen_forkserver, resource_tracker
+from typing import Any
+from unittest import mock
+
+from shared.registry import _silent_stderr
+from shared.specs import PANELS
+
+PREPARE = "TRIPTYCH_TEST_PREPARE"
+"""The variable that names what a worker does before all else: MODULE:FUNCTION."""
+
+MODULES = ("pytest", "shared.cli", "shared.parity.ladder", "tests.conftest")
+"""What most workers of tests import besides their backend."""
+
+LATER = {"torch": ["torch._dynamo"], "keras jax": ["tensorflow"], "keras torch": ["tensorflow"]}
+"""What a framework imports itself, and takes seconds for, when it is first used."""
+
+
+class Servers:
+    """A fork server for each backend, and for each framework that Keras runs on, when needed."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = dict(environment)
+        self._running: dict[str, forkserver.ForkServer] = {}
+
+    def context(self, backend: str, /) -> context.BaseContext:
+        """What starts processes with a backend, in the environment that there is now."""
+        return _Context(self.start(backend, os.environ.get("KERAS_BACKEND", "tensorflow")))
+
+    def start(self, backend: str, keras_on: str) -> forkserver.ForkServer:
+        """The server of a backend, which is perhaps still importing it."""
+        key = f"{backend} {keras_on}" if backend == "keras" else backend
+        if key not in self._running:
+            server = forkserver.ForkServer()
+            server.set_forkserver_preload(
+                [f"{PANELS[backend]}.backend", *LATER.get(key, ()), *MODULES]
+            )
+            changes = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": keras_on}
+            with mock.patch.dict(os.environ, {**self._environment, **changes}), _silent_stderr():
+                server.ensure_running()
+            self._running[key] = server
+        return self._running[key]
+
+    def addresses(self) -> dict[str, dict[str, Any]]:
+        """Where the servers listen, for another process of the same tests."""
+        return {
+            key: {name: getattr(server, name, None) for name in _ADDRESS}
+            for key, server in self._running.items()
+        }
+
+    def share(self, addresses: Mapping[str, Mapping[str, Any]]) -> None:
+        """Use the servers that another process has started, as long as that one lives."""
+        self._running |= {key: _Shared(address) for key, address in addresses.items()}
+
+
+_ADDRESS = ("_forkserver_address", "_forkserver_authkey")
+
+
+class _Shared(forkserver.ForkServer):
+    """A server that another process has started, and ends."""
+
+    def __init__(self, address: Mapping[str, Any]) -> None:
+        super().__init__()
+        vars(self).update(address)
+        # What keeps a server alive is its own process's; a child is handed this in place of it.
+        self._forkserver_alive_fd = os.open(os.devnull, os.O_RDONLY)
+
+    def ensure_running(self) -> None:
+        resource_tracker.ensure_running()
+
+
+class _Context(context.ForkServerContext):
+    def __init__(self, server: forkserver.ForkServer) -> None:
+        super().__init__()
+        self._server = server
+
+    def Process(self, *arguments: Any, **options: Any) -> _Process:  # type: ignore[override]  # noqa: N802
+        return _Process(self._server, *arguments, **options)
+
+
+class _Process(context.ForkServerProcess):
+    """A child of a server, in the environment that there was when it was made."""
+
+    def __init__(self, server: forkserver.ForkServer, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.server: forkserver.ForkServer | None = server
+        self._variables = dict(os.environ)
+
+    @staticmethod
+    def _Popen(process: _Process) -> _Popen:  # type: ignore[override]  # noqa: N802
+        return _Popen(process)
+
+    def run(self) -> None:
+        os.environ.clear()
+        os.environ.update(self._variables)
+        if prepare := os.environ.get(PREPARE):
+            module, _, function = prepare.partition(":")
+            getattr(importlib.import_module(module), function)()
+        super().run()
+
+
+class _Popen(popen_forkserver.Popen):
+    def _launch(self, process: _Process) -> None:
+        server, process.server = process.server, None  # the child has no use for it
+        assert server is not None
+        connect = server.connect_to_new_process
+        with mock.patch.object(forkserver, "connect_to_new_process", connect):
+            super()._launch(process)  # type: ignore[misc]
