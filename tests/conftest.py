@@ -43,7 +43,9 @@ def compiled() -> Path:
     return folder
 
 
-SERVERS = Servers({**ALONE, **SHARING, **QUICKLY, "JAX_COMPILATION_CACHE_DIR": str(compiled())})
+# For every process that the tests start: two of them share two cores.
+os.environ |= {**ALONE, **SHARING, **QUICKLY, "JAX_COMPILATION_CACHE_DIR": str(compiled())}
+SERVERS = Servers()
 ANEW = workers.context
 
 

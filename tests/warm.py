@@ -31,8 +31,7 @@ LATER = {"torch": ["torch._dynamo"], "keras jax": ["tensorflow"], "keras torch":
 class Servers:
     """A fork server for each backend, and for each framework that Keras runs on, when needed."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = dict(environment)
+    def __init__(self) -> None:
         self._running: dict[str, forkserver.ForkServer] = {}
 
     def context(self, backend: str, /) -> context.BaseContext:
@@ -48,7 +47,7 @@ class Servers:
                 [f"{PANELS[backend]}.backend", *LATER.get(key, ()), *MODULES]
             )
             changes = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": keras_on}
-            with mock.patch.dict(os.environ, {**self._environment, **changes}), _silent_stderr():
+            with mock.patch.dict(os.environ, changes), _silent_stderr():
                 server.ensure_running()
             self._running[key] = server
         return self._running[key]

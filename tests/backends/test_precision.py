@@ -1,29 +1,24 @@
 """bfloat16: what is computed in it, what stays float32, and how far it is from float32."""
 
-import json
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from shared import cli, registry, weights
+from shared import registry
 from shared.errors import ConfigurationError
-from shared.interface import check_proved, kept
-from shared.parity import compare_models
 from shared.parity.arrays import difference, starting_weights
 from shared.parity.judge import most_by_rounding
 from shared.parity.recipes import trained_case
 from shared.specs import DIGITS, PANELS, SPECS, TRANSCRIPTION, Network, Settings, Task
 from tests.assertions import sentence
-from tests.backends.test_interface import batch, devices
+from tests.backends.small_networks import batch, devices
 from tests.conftest import Lend
 from tests.flavours import ALL
 
 Arrays = dict[str, np.ndarray]
 
-INSTALLED = registry.installed()
 MOST = most_by_rounding("bfloat16")
 SMALL = SPECS["basic_net"].more_cases[0].network
 SEQ2SEQ = SPECS["seq2seq"].more_cases[0].network
@@ -220,101 +215,3 @@ def test_it_is_not_watched_and_not_wrapped(lend: Lend, flavour: str) -> None:
             "networks are watched, and held against each other, in float32 or float64, not in "
             "bfloat16; `triptych bench --dtype bfloat16` says how far outputs are from float32's"
         )
-
-
-def test_dtypes_at_the_boundary() -> None:
-    assert [kept(dtype) for dtype in ("float32", "float64", "bfloat16")] == [
-        "float32",
-        "float64",
-        "float32",
-    ]
-    check_proved("float64")
-    with pytest.raises(ConfigurationError, match="dtype must be float64 or float32, not 'bfloat1"):
-        compare_models(None, None, [], dtype="bfloat16")
-    assert most_by_rounding("bfloat16") == 16 * 2**-8
-    assert most_by_rounding("float64") == 1e-12
-
-
-# The command line
-
-
-def run(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as caught:
-        cli.main(list(arguments))
-    return int(caught.value.code or 0)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["parity", "basic_net", "--dtype", "bfloat16"], "held against each other, in float32 or"),
-        (["record", "basic_net", "--backend", "torch", "--dtype", "bfloat16"], "not in bfloat16"),
-        (["compare", "--dtype", "bf16"], "there is no dtype 'bf16'; there are float32, float64, b"),
-        (["train", "basic_net", "--backend", "torch", "--dtype", "half"], "there is no dtype 'ha"),
-        (
-            ["bench", "--ways", "reference", "--dtype", "bfloat16"],
-            "a reference computes in float32",
-        ),
-    ],
-    ids=" ".join,
-)
-def test_bad_input_gets_one_sentence(
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    arguments: list[str],
-    said: str,
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert run(*arguments) == 2
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert said in err
-    assert len(err.strip().splitlines()) == 1
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.skipif(not INSTALLED, reason="needs a backend")
-def test_compare_says_what_it_computed_in(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    path = tmp_path / "all.json"
-    options = ["--epochs", "1", "--batch-size", "100", "--dtype", "bfloat16"]
-    assert run("compare", "basic_net", *options, "--json", str(path)) == 0
-    text = capsys.readouterr().out
-    assert "bfloat16" in text.splitlines()[0]
-    result = json.loads(path.read_text())
-    assert result["request"]["dtype"] == "bfloat16"
-    assert list(result["rows"]) == INSTALLED
-    for row in result["rows"].values():
-        assert row["difference"] <= MOST
-        assert row["history"]["epochs"][-1]["test_accuracy"] > 75
-
-
-@pytest.mark.skipif(not INSTALLED, reason="needs a backend")
-@pytest.mark.parametrize("dtype", ["bfloat16", "float64"])
-def test_trained_weights_say_what_they_were_trained_in(dtype: str, tmp_path: Path) -> None:
-    path = tmp_path / "net.safetensors"
-    options = ["--epochs", "1", "--batch-size", "500", "--dtype", dtype, "--output", str(path)]
-    assert run("train", "basic_net", "--backend", INSTALLED[0], *options) == 0
-    arrays, metadata = weights.read(path)
-    assert metadata["dtype"] == dtype
-    assert {str(array.dtype) for array in arrays.values()} == {kept(dtype)}
-
-
-@pytest.mark.skipif(not INSTALLED, reason="needs a backend")
-def test_a_small_benchmark_says_how_far_it_is_from_float32(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    options = ["--rounds", "1", "--seconds", "0.05", "--batch-sizes", "16", "--ways", "tuned"]
-    assert run("bench", "basic_net", *options, "--dtype", "bfloat16") == 0
-    text = capsys.readouterr().out
-    assert "basic_net: bfloat16 on cpu" in text
-    assert "first outputs, difference from float32's: " in text
-    assert "NumPy's products of float32 matrices" in text
-    rows = json.loads((tmp_path / "triptych-bench.json").read_text())["rows"]
-    assert [row["backend"] for row in rows] == INSTALLED
-    for row in rows:
-        assert 1e-4 < row["difference"] < MOST
-        assert row["held_against"] == "float32"

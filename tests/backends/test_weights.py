@@ -9,7 +9,7 @@ from shared.parity.arrays import sample_weights, unequal
 from shared.specs import SPECS, Network
 from shared.workers import Worker
 from tests.backends import native as native_checks
-from tests.backends.test_interface import table
+from tests.backends.small_networks import table
 from tests.conftest import Lend
 
 Arrays = dict[str, np.ndarray]

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from shared import cli, registry
+from tests.e2e.smaller import make_smaller
+from tests.flavours import ALL
 
 INSTALLED = registry.installed()
 one = pytest.mark.skipif(not INSTALLED, reason="needs a backend")
@@ -16,6 +18,8 @@ def test_a_small_benchmark(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    if not ALL:
+        make_smaller(monkeypatch)
     options = ["--rounds", "1", "--seconds", "0.05", "--batch-sizes", "16", "--ways", "tuned"]
     with pytest.raises(SystemExit) as caught:
         cli.main(["bench", "basic_net", *options])

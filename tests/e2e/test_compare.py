@@ -10,6 +10,7 @@ import pytest
 from shared import cli, compare, compare_table, mnist, registry, specs
 from shared.errors import ConfigurationError, WorkerError
 from shared.workers import Worker
+from tests.e2e.smaller import make_smaller
 from tests.flavours import ALL
 from tests.made import quick
 
@@ -60,12 +61,16 @@ def test_default_training_reaches_its_accuracy_in_every_backend(
 
 
 @several
-def test_two_heads_train_alike_from_the_same_weights_and_batches(tmp_path: Path) -> None:
+def test_two_heads_train_alike_from_the_same_weights_and_batches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """MIMONet has no dropout: the losses are the same but for float32's rounding.
 
     Rounding grows where a ReLU or a maximum falls on the other side; at larger rates of learning it
     would soon be no rounding any more.
     """
+    if not ALL:
+        make_smaller(monkeypatch)
     path = tmp_path / "mimo.json"
     options = ["--optimizer", "sgd", "--learning-rate", "0.015625", "--momentum", "0.5"]
     assert run(path, "mimo_net", "--epochs", "1", "--seed", "3", *options) == 0
@@ -75,7 +80,7 @@ def test_two_heads_train_alike_from_the_same_weights_and_batches(tmp_path: Path)
     assert max(losses) - min(losses) < 1e-4 * min(losses)
     tested = [row["history"]["epochs"][0]["test_accuracy"] for row in rows.values()]
     assert max(tested) - min(tested) <= 0.5
-    assert min(tested) > 40
+    assert min(tested) > (40 if ALL else 15)
 
 
 @several

@@ -63,8 +63,8 @@ def pytest_make_collect_report() -> Generator[None, Any, Any]:
         return (yield)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol() -> Generator[None, Any, Any]:
-    """While a test of the tier runs, with all that it asks for."""
+@pytest.fixture(scope="module", autouse=True)
+def nothing_else() -> Iterator[None]:
+    """While the tests of a file of the tier run, with all that they ask for."""
     with alone():
-        return (yield)
+        yield

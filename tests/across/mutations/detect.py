@@ -11,6 +11,7 @@ float64. The exchange is simulated: weights are loaded into the mutated backend,
 from __future__ import annotations
 
 import importlib
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -312,7 +313,8 @@ def _mark(finding: Finding, rung: str) -> str:
 
 def main() -> None:
     """Run the catalogue, and write the report."""
-    workers.context = Servers({**ALONE, **QUICKLY}).context
+    os.environ |= {**ALONE, **QUICKLY}
+    workers.context = Servers().context
     findings = run(report=lambda line: print(line, file=sys.stderr))
     REPORT.write_text(render(findings), "utf-8")
 
