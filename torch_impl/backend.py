@@ -190,7 +190,7 @@ class TorchBackend:
 
     def versions(self) -> dict[str, str]:
         """The version of PyTorch."""
-        return {"torch": torch.__version__}
+        return {"torch": str(torch.__version__)}
 
     def resolved(self) -> dict[str, str]:
         """Threads, compilation and precision as they are in this process."""

@@ -191,3 +191,14 @@ def test_a_worker_ends_with_the_process_that_started_it(some: Worker, tmp_path: 
     if alive(child):
         os.kill(child, signal.SIGKILL)
         pytest.fail("the worker went on without its parent")
+
+
+def versions(backend: str) -> dict[str, str]:
+    return registry.load(backend).versions()
+
+
+def test_versions_are_plain_text(worker: Worker) -> None:
+    """A subclass of a framework's own would be imported, with the framework, where it arrives."""
+    found = worker.call(versions, worker.backend)
+    assert found
+    assert {type(version) for version in found.values()} == {str}
