@@ -21,7 +21,7 @@ from shared.specs import PANELS
 PREPARE = "TRIPTYCH_TEST_PREPARE"
 """The variable that names what a worker does before all else: MODULE:FUNCTION."""
 
-MODULES = ("pytest", "shared.cli", "shared.parity.ladder", "tests.conftest")
+MODULES = ("pytest", "shared.cli", "shared.parity.ladder", "tests.conftest", "tests.e2e.hurry")
 """What most workers of tests import besides their backend."""
 
 LATER = {"torch": ["torch._dynamo"], "keras jax": ["tensorflow"], "keras torch": ["tensorflow"]}

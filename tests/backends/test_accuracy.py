@@ -6,6 +6,7 @@ from shared import mnist, specs
 from shared.benchmark import accuracy
 from shared.benchmark.accuracy import Goal, Try
 from tests.conftest import Lend
+from tests.flavours import ALL
 
 
 def try_tutorial(goal: Goal) -> tuple[Try, float]:
@@ -33,7 +34,7 @@ def test_the_tutorial_really_runs(lend: Lend) -> None:
     assert done.seconds > 0
 
 
-@pytest.mark.parametrize("backend", specs.PANELS)
+@pytest.mark.parametrize("backend", specs.PANELS if ALL else ["torch", "keras"])
 def test_the_preset_really_runs(lend: Lend, backend: str) -> None:
     done, _ = lend(backend).call(accuracy.fast, Goal(50, 1, "sample"), backend, 0, "cpu")
     assert len(done.accuracies) == specs.find("mnist_classifier").preset("fast").settings.epochs

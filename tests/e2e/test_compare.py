@@ -30,7 +30,7 @@ def test_default_training_reaches_its_accuracy_in_every_backend(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "all.json"
-    epochs_asked = specs.find("mnist_classifier").settings.epochs if ALL else 3
+    epochs_asked = specs.find("mnist_classifier").settings.epochs if ALL else 1
     assert run(path, *([] if ALL else ["--epochs", str(epochs_asked)])) == 0
     text = capsys.readouterr().out
     result = json.loads(path.read_text())
@@ -42,8 +42,9 @@ def test_default_training_reaches_its_accuracy_in_every_backend(
     for name, row in result["rows"].items():
         epochs = row["history"]["epochs"]
         assert len(epochs) == epochs_asked
-        assert epochs[-1]["test_accuracy"] >= (96 if ALL else 90)
-        assert epochs[-1]["loss"] < epochs[0]["loss"] / (4 if ALL else 2)
+        assert epochs[-1]["test_accuracy"] >= (96 if ALL else 75)
+        losses = row["history"]["losses"]
+        assert losses[-1] < losses[0] / 4
         assert row["parameters"] == 421_642
         assert row["output_shapes"] == {"logits": [64, 10]}
         assert 0 <= row["difference"] <= 1e-5
@@ -80,7 +81,7 @@ def test_two_heads_train_alike_from_the_same_weights_and_batches(
     assert max(losses) - min(losses) < 1e-4 * min(losses)
     tested = [row["history"]["epochs"][0]["test_accuracy"] for row in rows.values()]
     assert max(tested) - min(tested) <= 0.5
-    assert min(tested) > (40 if ALL else 15)
+    assert min(tested) > (40 if ALL else 10)
 
 
 @several
