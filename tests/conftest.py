@@ -99,6 +99,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     )
 
 
+@pytest.fixture(autouse=True)
+def same_environment() -> Iterator[None]:
+    """No test leaves a variable behind that another one would find."""
+    before = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+    yield
+    after = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+    assert after == before
+
+
 @pytest.fixture
 def anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers are started as they are for users: by an interpreter that imports everything."""

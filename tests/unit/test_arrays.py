@@ -33,6 +33,13 @@ def test_difference_refuses_what_cannot_be_compared(
         arrays.difference(a, b)
 
 
+def test_only_pictures_have_windows_in_which_a_maximum_may_be_another_one() -> None:
+    rows = np.array([[1.0, 2.0], [3.0, 4.0]])
+    assert arrays.kinks(rows, rows[:, ::-1].copy()) is None
+    pictures = rows.reshape(1, 2, 2, 1)
+    assert arrays.kinks(pictures, pictures[:, ::-1].copy()) is not None
+
+
 def test_difference_from_zero_is_not_small() -> None:
     assert arrays.difference(np.zeros(2), np.zeros(2)) == 0
     assert arrays.difference(np.zeros(2), np.array([0, 1e-300])) == float("inf")

@@ -230,6 +230,15 @@ def test_float32_is_held_to_the_rounding_that_was_measured() -> None:
     assert both(1e-5, 1e-5)["forward"].status == "passed"
 
 
+def test_what_is_not_finite_measures_no_rounding() -> None:
+    clean = both(1e-7, 1e-7)["forward"]
+    nan = np.full((2, 5), np.nan, np.float32)
+    broken = both(1e-7, 1e-7, **{"forward/2/logits": nan})["forward"]
+    assert clean.status == "passed"
+    assert broken.status == "failed"
+    assert "not finite" in broken.detail
+
+
 def test_no_rounding_is_so_large_that_anything_passes() -> None:
     wild = both(1.0, 1.0)
     assert {wild[r].status for r in ("forward", "activations", "gradients")} == {"failed"}

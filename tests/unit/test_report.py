@@ -2,15 +2,16 @@
 
 import html
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from shared.errors import WorkerError
 from shared.interface import Step, Trace
 from shared.parity import ladder, mirror
-from shared.report import charts, code, graph, parity, run
+from shared.report import charts, code, graph, guide, parity, run
 from shared.specs import PANELS, SPECS
 from tests.assertions import status
 
@@ -183,3 +184,40 @@ def test_a_folder_that_cannot_be_written_is_refused(
     assert f"{file} is no directory" in capsys.readouterr().err
     assert status([*verb, *option, str(tmp_path / "no" / "where")]) == 2
     assert "is no directory" in capsys.readouterr().err
+
+
+class Lector:
+    """In place of a worker that reads chapters: what it says is who read what, and when."""
+
+    backend = "torch"
+
+    def __init__(self) -> None:
+        self.read: list[str] = []
+
+    def submit(self, _: Any, chapter: str, backend: str) -> str:
+        self.read.append(f"{chapter} with the others")
+        return f"{chapter} on {backend}"
+
+    def result(self, future: str) -> list[str]:
+        return [future]
+
+    def call(self, _: Any, chapter: str, backend: str) -> list[str]:
+        self.read.append(f"{chapter} alone")
+        if "broken" in chapter:
+            raise WorkerError("the torch backend failed")
+        return [f"{chapter} on {backend}"]
+
+
+def test_chapters_that_measure_time_are_read_alone() -> None:
+    timed = [chapter for chapter in guide.chapters() if chapter.timed]
+    other = next(chapter for chapter in guide.chapters() if not chapter.timed)
+    broken = replace(timed[0], name="broken")
+    worker: Any = Lector()
+    asked = run._Asked(worker, [], False, False, [timed[0], other, broken])
+    assert worker.read == [f"{other.name} with the others"]
+    told: list[str] = []
+    assert asked.printed(timed[0], told.append) == [f"{timed[0].name} on torch"]
+    assert asked.printed(other, told.append) == [f"{other.name} on torch"]
+    assert asked.printed(broken, told.append) == "the torch backend failed"
+    assert worker.read[1:] == [f"{timed[0].name} alone", "broken alone"]
+    assert told[1] == f"torch: guide, {other.title}"
