@@ -18,6 +18,7 @@ from shared.registry import load
 from shared.specs import SPECS, find
 from tests.assertions import close, sentence
 from tests.conftest import Lend
+from tests.flavours import exhaustive
 
 # Height, width, channels, filters, kernel, stride, padding, zeros between the pixels.
 CONVOLUTIONS = [
@@ -393,7 +394,9 @@ def steps_of_both_ways(backend: str, name: str) -> judge.Result | None:  # in a 
     return judge.ways(collect.Session(backend, plan).evidence())
 
 
-@pytest.mark.parametrize("name", ["mnist_classifier", "simple_resnet"])
+@pytest.mark.parametrize(
+    "name", ["mnist_classifier", pytest.param("simple_resnet", marks=exhaustive)]
+)
 @pytest.mark.parametrize("backend", ["torch", "flax", "keras"])
 def test_steps_are_the_same_where_gradients_are_nearly_0(
     lend: Lend, backend: str, name: str

@@ -15,7 +15,7 @@ from shared.report import guide
 from shared.report.guide import Group, Text
 from shared.specs import PANELS
 from shared.workers import ALONE, Worker
-from tests.flavours import FLAVOURS, SHARING, lacking, skip_if_lacking
+from tests.flavours import FLAVOURS, SHARING, exhaustive, lacking, skip_if_lacking
 
 pytestmark = pytest.mark.xdist_group("guide")  # they share what was measured once
 NAMES = guide.names()
@@ -82,6 +82,9 @@ def backend(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
+@pytest.mark.parametrize(
+    "backend", ["torch", *(pytest.param(name, marks=exhaustive) for name in ("flax", "keras"))]
+)
 def test_a_notebook_runs(
     backend: str,
     tmp_path: Path,
