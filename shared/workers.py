@@ -24,13 +24,21 @@ from shared.errors import BackendMissingError, TriptychError, WorkerError
 
 Result = TypeVar("Result")
 
+SHARED_GPU = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+"""An environment in which JAX and TensorFlow take a GPU's memory as they need it.
+
+By themselves JAX reserves three quarters of it and TensorFlow nearly all, and leave too little for
+the worker beside them.
+"""
+
 ALONE = {
     "OMP_NUM_THREADS": "1",
     "NPROC": "1",
     "TF_NUM_INTRAOP_THREADS": "1",
     "TF_NUM_INTEROP_THREADS": "1",
+    **SHARED_GPU,
 }
-"""An environment in which PyTorch, JAX and TensorFlow use one thread each.
+"""An environment for workers that run at the same time: one thread each, and no reserved GPU.
 
 Where workers share a few cores, and networks are small, threads wait for each other longer than
 they compute.

@@ -19,7 +19,6 @@ from tests.flavours import (
     DEMANDED,
     FLAVOURS,
     QUICKLY,
-    SHARING,
     lacking,
     skip_if_lacking,
 )
@@ -44,7 +43,7 @@ def compiled() -> Path:
 
 
 # For every process that the tests start: two of them share two cores.
-os.environ |= {**ALONE, **SHARING, **QUICKLY, "JAX_COMPILATION_CACHE_DIR": str(compiled())}
+os.environ |= {**ALONE, **QUICKLY, "JAX_COMPILATION_CACHE_DIR": str(compiled())}
 SERVERS = Servers()
 ANEW = workers.context
 
@@ -127,7 +126,7 @@ def lend() -> Iterator[Lend]:
             skip_if_lacking(flavour)
             if flavour not in lent:
                 backend, environment = FLAVOURS[flavour]
-                worker = Worker(backend, {**ALONE, **SHARING, **environment})
+                worker = Worker(backend, {**ALONE, **environment})
                 lent[flavour] = stack.enter_context(worker)
             return lent[flavour]
 

@@ -35,8 +35,6 @@ FLAVOURS: dict[str, tuple[str, dict[str, str]]] = {
     "keras-torch": ("keras", {"KERAS_BACKEND": "torch"}),
 }
 DEMANDED = [name for name in os.environ.get("TRIPTYCH_TEST_BACKENDS", "").split(",") if name]
-# Several workers share a GPU, where there is one: none may take all its memory.
-SHARING = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 
 # Keras is one panel on three frameworks: its mistakes show on TensorFlow. On the other two a test
 # of all cases takes, of each spec, the network in its smallest case alone; and a test of the native

@@ -24,13 +24,10 @@ from shared.interface import kept
 from shared.parity import arrays
 from shared.parity.judge import most_by_rounding
 from shared.specs import Spec
-from shared.workers import COMPILED_ANEW, Worker
+from shared.workers import COMPILED_ANEW, SHARED_GPU, Worker
 
 MOST_FOREIGN = 10.0
 """Percent of the machine's CPU time that others may take before the figures are doubted."""
-
-# Several processes share a GPU: none may take all its memory at once.
-_SHARING = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 
 Report = Callable[[str], None]
 Start = Callable[[str, Mapping[str, str]], Worker]
@@ -253,7 +250,7 @@ class Candidate:
         environment = {
             **workers.environment(self.job.way),
             **COMPILED_ANEW,
-            **(_SHARING if self.job.device == "cuda" else {}),
+            **(SHARED_GPU if self.job.device == "cuda" else {}),
         }
         self.worker = self.stack.enter_context(start(self.job.backend, environment))
         self.worker.wait_until_ready()

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from shared.workers import ALONE, Worker
-from tests.flavours import QUICKLY, SHARING, lacking
+from tests.flavours import QUICKLY, lacking
 
 pytestmark = pytest.mark.xdist_group("own_models")  # they share what was measured once
 ROOT = Path(__file__).parents[2]
@@ -46,7 +46,7 @@ def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str]
                     pytest.skip(reason)
             if backend not in started:
                 environment = {"KERAS_BACKEND": "tensorflow"} if backend == "keras" else QUICKLY
-                worker = Worker(backend, {**SHARING, **ALONE, **cache, **environment})
+                worker = Worker(backend, {**ALONE, **cache, **environment})
                 started[backend] = stack.enter_context(worker)
             return started[backend]
 

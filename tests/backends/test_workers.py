@@ -15,9 +15,9 @@ import pytest
 
 from shared import registry
 from shared.errors import BackendMissingError, ConfigurationError, WorkerError
-from shared.workers import Worker
+from shared.workers import SHARED_GPU, Worker
 from tests.conftest import Lend
-from tests.flavours import FLAVOURS, SHARING, lacking
+from tests.flavours import FLAVOURS, lacking
 
 MARK = "TRIPTYCH_TEST_MARK"
 
@@ -72,7 +72,7 @@ def some(lend: Lend) -> Worker:
 @pytest.fixture
 def mortal(some: Worker) -> Iterator[Worker]:
     """Another process of that backend, to be killed."""
-    with Worker(some.backend, SHARING) as worker:
+    with Worker(some.backend, SHARED_GPU) as worker:
         yield worker
 
 
@@ -125,7 +125,7 @@ def test_environment_of_a_worker_is_its_own(some: Worker, monkeypatch: pytest.Mo
     monkeypatch.setenv(MARK, "outside")
     monkeypatch.delenv(f"{MARK}_2", raising=False)
     before = dict(os.environ)
-    with Worker(some.backend, {**SHARING, MARK: "inside", f"{MARK}_2": "new"}) as worker:
+    with Worker(some.backend, {**SHARED_GPU, MARK: "inside", f"{MARK}_2": "new"}) as worker:
         assert worker.call(read_environment, MARK) == "inside"
         assert worker.call(read_environment, f"{MARK}_2") == "new"
         assert dict(os.environ) == before

@@ -15,7 +15,7 @@ from shared.report import guide
 from shared.report.guide import Group, Text
 from shared.specs import PANELS
 from shared.workers import ALONE, Worker
-from tests.flavours import FLAVOURS, SHARING, exhaustive, lacking, skip_if_lacking
+from tests.flavours import FLAVOURS, exhaustive, lacking, skip_if_lacking
 
 pytestmark = pytest.mark.xdist_group("guide")  # they share what was measured once
 NAMES = guide.names()
@@ -70,7 +70,7 @@ def runs(
         begun = {}
         for backend in PANELS:
             if not lacking(backend):
-                environment = {**ALONE, **SHARING, **cache, **FLAVOURS[backend][1]}
+                environment = {**ALONE, **cache, **FLAVOURS[backend][1]}
                 worker = stack.enter_context(Worker(backend, environment))
                 for name in NAMES:
                     begun[name, backend] = worker, worker.submit(strictly, name, backend)

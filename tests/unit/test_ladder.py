@@ -33,6 +33,27 @@ def test_outputs_are_those_of_the_spec() -> None:
     assert ladder._outputs(single, CASE, "float64").status == "failed"
 
 
+def test_workers_that_share_a_gpu_reserve_none_of_its_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    environments: list[dict[str, str]] = []
+
+    class StartError(Exception):
+        pass
+
+    def start(backend: str, environment: dict[str, str]) -> None:
+        environments.append(environment)
+        raise StartError(backend)
+
+    monkeypatch.setattr(ladder, "Worker", start)
+    monkeypatch.setattr(ladder.registry, "missing", lambda _: [])
+    with pytest.raises(StartError):
+        ladder.climb([SPEC], device="cuda")
+    (environment,) = environments
+    assert environment["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false"
+    assert environment["TF_FORCE_GPU_ALLOW_GROWTH"] == "true"
+
+
 def test_files_of_an_architecture_that_is_not_here_are_refused(tmp_path: Path) -> None:
     one = Evidence("basic_net", "torch", {"torch": "9"}, "cpu", "highest", {}, {})
     paths = [tmp_path / name for name in ("a.safetensors", "b.safetensors")]
