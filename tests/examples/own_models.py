@@ -12,7 +12,7 @@ import torch
 from flax import linen as nn
 from torch import Tensor
 
-from shared.parity import compare_models
+from triptych import compare_models
 
 
 class Torch(torch.nn.Module):

@@ -1,0 +1,83 @@
+"""A model's weights in a file, under PyTorch's names and in its layouts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from shared import formats, registry, weights
+from shared.data.mnist import Dataset
+from shared.data.tasks import TaskData
+from shared.errors import DataError, WeightsError
+from shared.interface import Model
+from shared.predict.prediction import stamped
+from shared.train.loop import History
+from triptych.models import spec_of
+
+
+def save_weights(
+    path: str | Path,
+    model: Model,
+    *,
+    history: History | None = None,
+    data: Dataset | TaskData | None = None,
+) -> None:
+    """Write a model's weights into a safetensors file.
+
+    The file says which network they are for, as those of `triptych train` do. So
+    `triptych predict` reads it, and `load_weights` in every backend.
+
+    Args:
+        path: The file. One that is there is written over.
+        model: What `build` gave.
+        history: What `fit` gave, to be kept with the weights.
+        data: What it was trained on, whose name is kept with the weights.
+
+    Raises:
+        TriptychError: The model is of no architecture, or the file cannot be written.
+    """
+    spec = spec_of(model)
+    metadata = {
+        **formats.stamp("weights"),
+        "architecture": spec.name,
+        "config": model.network.plain_config(),
+        "backend": model.backend,
+        "versions": registry.load(model.backend).versions(),
+        "device": model.device,
+        "variant": model.variant,
+        "dtype": model.dtype,
+    }
+    if data is not None:
+        metadata["data"] = data.name
+    if history is not None:
+        metadata["history"] = history.to_dict(steps=False)
+    weights.write(Path(path), model.weights(), metadata)
+
+
+def load_weights(path: str | Path, model: Model) -> None:
+    """Give a model the weights in a safetensors file.
+
+    They may come from any backend, from `save_weights` or `triptych train`, and from PyTorch's own
+    `state_dict` of the same network.
+
+    Args:
+        path: The file.
+        model: What `build` gave; it is changed in place.
+
+    Raises:
+        WeightsError: The file cannot be read, holds something else than weights, or its tensors are
+            not the network's. The sentence names them all, and the model is as it was.
+    """
+    path = Path(path)
+    arrays, metadata = weights.read(path)
+    try:
+        formats.check(stamped(metadata), "weights")
+    except DataError as error:
+        raise WeightsError(f"{path} cannot be used as weights: {error}") from error
+    try:
+        model.load_weights(arrays)
+    except WeightsError as error:
+        owner = metadata.get("architecture")
+        whose = f", weights of {owner}," if isinstance(owner, str) else ""
+        raise WeightsError(
+            f"{path}{whose} cannot be loaded into {model.network.cls}: {error}"
+        ) from error
