@@ -15,9 +15,8 @@ from pygments.formatters.html import HtmlFormatter
 from pygments.lexers.python import PythonLexer
 from pygments.token import STANDARD_TYPES, Token
 
-from shared import show
-from shared.parity import mirror
-from shared.specs import PANELS
+from shared.panels import PANELS, source
+from shared.show import columns
 
 
 @dataclass(frozen=True)
@@ -40,17 +39,17 @@ class Row:
 
 def rows(file: str, panels: Sequence[str] = tuple(PANELS)) -> list[Row]:
     """An architecture's file, aligned piece by piece."""
-    texts = {name: mirror.source(name, file).read_text("utf-8") for name in panels}
+    texts = {name: source(name, file).read_text("utf-8") for name in panels}
     lines = {name: highlighted(text) for name, text in texts.items()}
-    columns = {name: show.pieces(text, name) for name, text in texts.items()}
-    found = []
-    for row in show.align(columns):
+    parts = {name: columns.pieces(text, name) for name, text in texts.items()}
+    aligned = []
+    for row in columns.align(parts):
         cells = {
             name: _trimmed(lines[name][piece.start : piece.start + len(piece.lines)])
             for name, piece in row.items()
         }
-        found.append(Row(next(piece.role for piece in row.values()), cells))
-    return found
+        aligned.append(Row(next(piece.role for piece in row.values()), cells))
+    return aligned
 
 
 def _trimmed(lines: Sequence[Line]) -> list[Line]:
@@ -80,12 +79,12 @@ def highlighted(text: str, *, layers: bool = True) -> list[Line]:
                 owner = attributes.get(number, {}).get(part) if before == ("self", ".") else None
                 marked[-1].append(_span(kind, shown, owner))
         before = (before[1], value)
-    found = []
+    lines = []
     for number, (line, parts) in enumerate(zip(text.split("\n"), marked, strict=False), 1):
         bare = line.lstrip(" ")
         indent = len(line) - len(bare)
-        found.append(Line(number, indent, "".join(parts), bare.startswith("#")))
-    return found[:-1] if text.endswith("\n") else found
+        lines.append(Line(number, indent, "".join(parts), bare.startswith("#")))
+    return lines[:-1] if text.endswith("\n") else lines
 
 
 def _span(kind: Token, text: str, key: str | None) -> str:
@@ -99,13 +98,13 @@ def _span(kind: Token, text: str, key: str | None) -> str:
 
 def _attributes(text: str) -> dict[int, dict[str, str]]:
     """By line the attributes of the class that the line is in, each with its key."""
-    found: dict[int, dict[str, str]] = {}
+    by_line: dict[int, dict[str, str]] = {}
     for node in ast.parse(text).body:
         if isinstance(node, ast.ClassDef):
             keys = {name: f"{node.name}.{name}" for name in _assigned(node)}
             for number in range(node.lineno, (node.end_lineno or node.lineno) + 1):
-                found[number] = keys
-    return found
+                by_line[number] = keys
+    return by_line
 
 
 def _assigned(node: ast.ClassDef) -> Iterator[str]:

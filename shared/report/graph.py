@@ -114,13 +114,13 @@ def _outline(step: Step) -> tuple[object, ...]:
 
 def _needed(steps: dict[int, Step], outputs: Iterable[Source]) -> dict[int, Step]:
     """Without what has no effect on outputs or decisions, or is the same for all inputs."""
-    wanted: set[int] = set()
+    expected: set[int] = set()
     ahead = [x for x in outputs if isinstance(x, int)]
     ahead += [number for number, step in steps.items() if step.kind == "bool"]
     while ahead:
         number = ahead.pop()
-        if number not in wanted:
-            wanted.add(number)
+        if number not in expected:
+            expected.add(number)
             ahead += [x for x in steps[number].inputs if isinstance(x, int)]
     constant: set[int] = set()
     for number, step in steps.items():
@@ -129,7 +129,7 @@ def _needed(steps: dict[int, Step], outputs: Iterable[Source]) -> dict[int, Step
     return {
         number: replace(step, inputs=tuple(x for x in step.inputs if x not in constant))
         for number, step in steps.items()
-        if number in wanted and number not in constant
+        if number in expected and number not in constant
     }
 
 
@@ -165,12 +165,12 @@ def _graph(trace: Trace, steps: dict[int, Step]) -> Graph:
         )
     nodes += [Node(f"out:{name}", name, kind="output") for name in trace.outputs]
     arrows = [
-        (_name(x), str(number), _given(x, trace, steps))
+        (_name(x), str(number), _label(x, trace, steps))
         for number, step in steps.items()
         for x in step.inputs
     ]
     arrows += [
-        (_name(x), f"out:{name}", _given(x, trace, steps)) for name, x in trace.outputs.items()
+        (_name(x), f"out:{name}", _label(x, trace, steps)) for name, x in trace.outputs.items()
     ]
     return Graph(tuple(nodes), blocks, tuple(arrows))
 
@@ -200,7 +200,7 @@ def _name(source: Source) -> str:
     return f"in:{source}" if isinstance(source, str) else str(source)
 
 
-def _given(source: Source, trace: Trace, steps: dict[int, Step]) -> str:
+def _label(source: Source, trace: Trace, steps: dict[int, Step]) -> str:
     shapes = (trace.inputs[source],) if isinstance(source, str) else steps[source].shapes
     return " | ".join(dict.fromkeys(map(_shape, shapes)))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,8 @@ import nbformat
 from nbformat import NotebookNode, v4
 
 from shared.errors import GuideError
-from shared.specs import PANELS, choose
+from shared.panels import PANELS
+from shared.specs import choose
 
 FOLDER = Path(__file__).parents[1] / "guide"
 """Where the chapters are, in the order of their names."""
@@ -89,10 +90,10 @@ def names() -> list[str]:
     Raises:
         GuideError: there are none.
     """
-    found = sorted(path.stem for path in FOLDER.glob("*.md"))
-    if not found:
+    stems = sorted(path.stem for path in FOLDER.glob("*.md"))
+    if not stems:
         raise GuideError(f"there are no chapters in {FOLDER}; there should be files *.md")
-    return found
+    return stems
 
 
 def chapters() -> list[Chapter]:
@@ -145,13 +146,13 @@ def parse(name: str, text: str) -> Chapter:
             _check_whole(name, group)
             cells.append(Common(code.source, code.line))
             continue
-        wanted = list(PANELS)[len(group)]
-        if tags != [wanted]:
+        expected = list(PANELS)[len(group)]
+        if tags != [expected]:
             raise GuideError(
                 f"{name}.md, line {code.line}: the code is tagged {', '.join(tags)}, and should be "
-                f"tagged {wanted}: in a group each of {', '.join(PANELS)} comes once, in this order"
+                f"tagged {expected}: a group has each of {', '.join(PANELS)} once, in this order"
             )
-        group[wanted] = code
+        group[expected] = code
         if len(group) == len(PANELS):
             cells.append(Group(group))
             group = {}
@@ -173,8 +174,13 @@ def _fenced(source: str) -> str:
     return f"```{magic.removeprefix(_SHOWN)}\n{rest}\n```"
 
 
-def notebook(chapter: Chapter, backend: str) -> NotebookNode:
+def notebook(chapter: Chapter, backend: str, printed: Sequence[str | None] = ()) -> NotebookNode:
     """The chapter as a backend's notebook: its text, the common code and the backend's own.
+
+    Args:
+        chapter: The chapter.
+        backend: The backend.
+        printed: What each cell printed, to be shown as its output; nothing for none.
 
     Raises:
         ConfigurationError: there is no backend of that name.
@@ -187,13 +193,15 @@ def notebook(chapter: Chapter, backend: str) -> NotebookNode:
         if isinstance(cell, Text):
             cells.append(v4.new_markdown_cell(cell.markdown, id=identity))
         else:
-            cells.append(v4.new_code_cell(code[number].source, id=identity))
+            text = printed[number] if printed else None
+            outputs = [v4.new_output("stream", name="stdout", text=text)] if text else []
+            cells.append(v4.new_code_cell(code[number].source, id=identity, outputs=outputs))
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    found = v4.new_notebook(
+    book = v4.new_notebook(
         cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}}
     )
-    nbformat.validate(found)
-    return found
+    nbformat.validate(book)
+    return book
 
 
 def run(name: str, backend: str) -> list[str | None]:  # in a worker
@@ -210,6 +218,8 @@ def run(name: str, backend: str) -> list[str | None]:  # in a worker
     choose("backend", backend, PANELS)
     chapter = find(name)
     printed: list[str | None] = [None] * len(chapter.cells)
+    if keras := sys.modules.get("keras"):  # which counts the names that it makes up
+        keras.utils.clear_session(free_memory=False)
     with _module(chapter, backend) as module:
         path = str(module.__file__)
         for number, code in chapter.code(backend):

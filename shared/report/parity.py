@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from shared.parity.ladder import RUNGS
+from shared.parity.checks import RUNGS
 
 Check = Mapping[str, Any]  # as in the JSON of `triptych parity`
 _WORST = ("missing", "failed", "bounded", "passed")
@@ -65,7 +65,7 @@ def matrices(checks: Iterable[Check], backends: Sequence[str], page: str) -> lis
     backends = [*dict.fromkeys([*backends, *named])]
     dtypes = list(dict.fromkeys(check["dtype"] for check in checks))
     pairs = ["-".join(pair) for pair in combinations(backends, 2)]
-    found = []
+    grids = []
     for title, columns in (("between two", pairs), ("each by itself", list(backends))):
         rows = []
         for rung in RUNGS:
@@ -77,8 +77,8 @@ def matrices(checks: Iterable[Check], backends: Sequence[str], page: str) -> lis
             if any(cells):
                 rows.append(Row(rung, cells))
         if rows:
-            found.append(Matrix(title, [(who, dtype) for who in columns for dtype in dtypes], rows))
-    return found
+            grids.append(Matrix(title, [(who, dtype) for who in columns for dtype in dtypes], rows))
+    return grids
 
 
 def _of(checks: Sequence[Check], rung: str, who: str, dtype: str) -> list[Check]:

@@ -1,4 +1,4 @@
-"""The code that asks a library for one convention, cut out of its panel's `conventions.py`.
+"""The code that asks a library for one convention, cut out of a panel's `conventions/defaults.py`.
 
 A convention is measured by a few statements among those of its neighbours. Kept are those that the
 value depends on, by the names that they mention.
@@ -10,19 +10,19 @@ import ast
 from collections.abc import Iterator
 from functools import cache
 
-from shared.parity import mirror
+from shared.panels import source
 
 
 @cache
 def snippets(backend: str) -> dict[str, str]:
     """By the convention's key, the code by which a backend's panel measures it."""
-    text = mirror.source(backend, "conventions").read_text("utf-8")
-    found = {}
+    text = source(backend, "conventions/defaults").read_text("utf-8")
+    by_key = {}
     for node in ast.parse(text).body:
         if isinstance(node, ast.FunctionDef):
             for key, value in _entries(node):
-                found[key] = _code(node, value)
-    return found
+                by_key[key] = _code(node, value)
+    return by_key
 
 
 def _entries(function: ast.FunctionDef) -> Iterator[tuple[str, ast.expr]]:
@@ -36,15 +36,15 @@ def _entries(function: ast.FunctionDef) -> Iterator[tuple[str, ast.expr]]:
 
 def _code(function: ast.FunctionDef, value: ast.expr) -> str:
     """The statements that a value depends on, and the value."""
-    wanted = _names(value)
+    expected = _names(value)
     kept: list[ast.stmt] = []
     for statement in reversed(function.body):
         if isinstance(statement, ast.Return) or value in ast.walk(statement):
             continue
         touched = _assigned(statement)
-        if touched & wanted or (_mentions(statement) & wanted and not touched):
+        if touched & expected or (_mentions(statement) & expected and not touched):
             kept.append(statement)
-            wanted |= _names(statement)
+            expected |= _names(statement)
     lines = [ast.unparse(statement) for statement in reversed(kept)]
     return "\n".join([*lines, ast.unparse(value)])
 

@@ -35,8 +35,8 @@ def survey(backend: str, architecture: str) -> Survey:  # in a worker
     """Build the default network in a backend and look at it."""
     loaded = registry.load(backend)
     case = find(architecture).cases[0]
-    model = loaded.build(case.network, seed=None, way="idiomatic")
-    trace = model.probe().trace(collect.sample_batch(case, BATCH, "float32"))
+    model = loaded.build(case.network, seed=None, variant="idiomatic")
+    trace = loaded.probe(model).trace(collect.sample_batch(case, BATCH, "float32"))
     return Survey(loaded.versions(), tuple(model.table()), model.places(), trace)
 
 

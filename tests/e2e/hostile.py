@@ -36,7 +36,7 @@ def hostile(surveys: dict[str, dict[str, Survey]], measured: Any) -> Report:
     checks = [
         {**check, "case": HOSTILE, "detail": HOSTILE, "part": HOSTILE} for check in before["checks"]
     ]
-    found = {}
+    changed = {}
     for name, one in surveys[NAME].items():
         trace = one.trace
         steps = tuple(
@@ -44,6 +44,8 @@ def hostile(surveys: dict[str, dict[str, Survey]], measured: Any) -> Report:
         )
         places = {key: replace(place, name=HOSTILE) for key, place in one.places.items()}
         blocks = dict.fromkeys(trace.blocks, HOSTILE)
-        found[name] = replace(one, places=places, trace=replace(trace, steps=steps, blocks=blocks))
-    study = Study(SPECS[NAME], found, comparison, checks, gaps={"torch": HOSTILE})
+        changed[name] = replace(
+            one, places=places, trace=replace(trace, steps=steps, blocks=blocks)
+        )
+    study = Study(SPECS[NAME], changed, comparison, checks, gaps={"torch": HOSTILE})
     return Report([study], machine={HOSTILE: HOSTILE}, made_from=[HOSTILE])

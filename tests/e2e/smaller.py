@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from shared import mnist
+from shared.data import mnist
 from shared.parity import collect, ladder
-from shared.report import run as report
+from shared.parity.checks import Outcome
+from shared.report import asked
 from shared.specs import Case, Spec
 from tests.e2e.hurry import fewer, hurry
 from tests.flavours import smallest_of_each_class
@@ -29,11 +30,11 @@ def make_smaller(patch: pytest.MonkeyPatch) -> None:
     climbing = ladder.climbing
 
     def of_few_cases(
-        outcome: ladder.Outcome, cases: Sequence[tuple[Spec, Case]], *rest: Any, **options: Any
+        outcome: Outcome, cases: Sequence[tuple[Spec, Case]], *rest: Any, **options: Any
     ) -> Generator[tuple[Spec, Case]]:
         few = [(spec, case) for spec, case in cases if case in smallest_of_each_class(spec)]
         yield from climbing(outcome, few, *rest, **options)
 
     patch.setattr(ladder, "climbing", of_few_cases)
-    chapters = report.guide_chapters
-    patch.setattr(report, "guide_chapters", lambda: chapters()[:CHAPTERS])
+    chapters = asked.guide_chapters
+    patch.setattr(asked, "guide_chapters", lambda: chapters()[:CHAPTERS])

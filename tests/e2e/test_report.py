@@ -4,6 +4,7 @@ import html
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import asdict
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,25 @@ import numpy as np
 import pytest
 
 from shared import registry, strict
-from shared.parity import mirror
-from shared.report import code, graph, pages, parameters, run
+from shared.panels import PANELS, source
+from shared.report import (
+    asked,
+    code,
+    graph,
+    guide,
+    measuring,
+    pages,
+    parameters,
+    recorded,
+    results,
+    run,
+)
 from shared.report.pages import Report, Study
-from shared.report.survey import Survey
-from shared.specs import PANELS, SPECS
+from shared.report.survey import Survey, from_dict
+from shared.specs import SPECS
 from tests.assertions import status
 from tests.e2e.hostile import hostile
+from tests.printed import refused
 
 NAME = "basic_net"
 INSTALLED = registry.installed()
@@ -58,14 +71,23 @@ def words(path: Path) -> tuple[str, Words]:
     return " ".join("".join(parsed.text).split()), parsed
 
 
+@pytest.fixture(scope="module")
+def surveys(measured: Any) -> dict[str, dict[str, Survey]]:
+    """Every architecture as every backend tells of it: a report has that of all."""
+    return {
+        name: {backend: from_dict(value) for backend, value in study["surveys"].items()}
+        for name, study in measured["studies"].items()
+    }
+
+
 def test_a_page_shows_what_was_measured(report_folder: Path, measured: Any) -> None:
     text, _ = words(report_folder / f"{NAME}.html")
     study = measured["studies"][NAME]
     assert list(study["surveys"]) == INSTALLED
     assert "109,386 parameters" in text
-    for name, found in study["surveys"].items():
-        assert len(found["table"]) == 6
-        for place in found["places"].values():
+    for name, survey in study["surveys"].items():
+        assert len(survey["table"]) == 6
+        for place in survey["places"].values():
             assert place["name"] in text
         for library, version in study["comparison"]["rows"][name]["versions"].items():
             assert f"{library} {version}" in text
@@ -92,7 +114,7 @@ def test_a_page_shows_what_was_measured(report_folder: Path, measured: Any) -> N
 def test_without_dropout_the_losses_lie_on_each_other(measured: Any) -> None:
     rows = measured["studies"][NAME]["comparison"]["rows"]
     losses = np.array([row["history"]["losses"] for row in rows.values()])
-    assert losses.shape == (len(INSTALLED), run.STEPS)
+    assert losses.shape == (len(INSTALLED), measuring.STEPS)
     assert np.abs(losses / losses[0] - 1).max() < 0.01
 
 
@@ -102,22 +124,81 @@ def test_what_was_measured_is_shown_again_without_measuring(
     def refuse(*_: Any, **__: Any) -> None:
         raise AssertionError("measured again")
 
-    monkeypatch.setattr(run, "Worker", refuse)
-    monkeypatch.setattr(run.compare, "compare", refuse)
-    monkeypatch.setattr(run.ladder, "climb", refuse)
+    monkeypatch.setattr(asked, "Worker", refuse)
+    monkeypatch.setattr(measuring.comparison, "compare", refuse)
+    monkeypatch.setattr(measuring.ladder, "climb", refuse)
     again = tmp_path / "again"
     file = report_folder / run.MEASURED
     assert status(["report", "--from", str(file), "--no-guide", "-o", str(again)]) == 0
-    made = (again / f"{NAME}.html").read_text()
-    assert made == (report_folder / f"{NAME}.html").read_text()
-    assert json.loads((again / run.MEASURED).read_text())["studies"].keys() == {NAME}
+    before, after = (folder / f"{NAME}.html" for folder in (report_folder, again))
+    assert without_results(after) == without_results(before)
+    assert "Measured now" in words(before)[0]
+    text, _ = words(after)
+    assert "Measured now" not in text
+    assert f"Read from files Training: the first {measuring.STEPS} steps" in text
+    assert f"It was read from {run.MEASURED}" in text
+    studies = json.loads((again / run.MEASURED).read_text())["studies"]
+    assert [name for name, study in studies.items() if study["asked"]] == [NAME]
+    assert [*studies] == [*SPECS]
+
+
+def without_results(page: Path) -> str:
+    """A page without the section that says where its figures come from."""
+    return re.sub(r'<h2 id="results".*?(?=<h2)', "", page.read_text("utf-8"), flags=re.DOTALL)
+
+
+def test_every_architecture_has_its_page_with_its_recorded_score(
+    report_folder: Path, measured: Any
+) -> None:
+    overview, parsed = words(report_folder / "index.html")
+    own = recorded.read()
+    scores = own.scores
+    assert [tag for tag, _ in parsed.elements].count("h2") == len(SPECS) + 1
+    assert overview.count(" %") == sum(len(score.percent) for score in scores.values())
+    assert f"Measured now training the first {measuring.STEPS} steps without dropout" in overview
+    for spec in SPECS.values():
+        text, _ = words(report_folder / f"{spec.name}.html")
+        assert list(measured["studies"][spec.name]["surveys"]) == INSTALLED
+        assert f"{spec.parameters:,} parameters" in text
+        assert ("This report neither trained nor proved it" in text) is (spec.name != NAME)
+        parity = results.results(Study(spec), own)["recorded"]["parity"]
+        for page in (text, overview):
+            assert parity["text"] in page
+            assert parity["origin"].command in page
+        assert f"differ by at most {parity['forward']['float32']:.1e}" in text
+        if spec.name not in scores:
+            assert "It is not trained itself, so it has no score" in text
+            continue
+        score = scores[spec.name]
+        percents = ", ".join(f"{name} {value:.1f} %" for name, value in score.percent.items())
+        for page in (text, overview):
+            assert percents in page
+            assert score.origin.command in page
+            assert score.origin.date in page
+            assert f"keras {score.origin.versions['keras']['keras']}" in page
+
+
+@pytest.mark.skipif(len(INSTALLED) < len(PANELS), reason="what is not installed leaves gaps")
+def test_nothing_that_is_recorded_is_said_to_be_missing(report_folder: Path) -> None:
+    for path in report_folder.glob("*.html"):
+        text, _ = words(path)
+        if path.stem != "conventions":
+            assert "not measured" not in text, path.name
+            assert "not run" not in text.lower(), path.name
+    for chapter, by_backend in recorded.read().guide.items():
+        text, _ = words(report_folder / f"guide-{chapter}.html")
+        assert text.count("The outputs on this page are recorded. They were printed on") == 1
+        for one in by_backend.values():
+            for output in filter(None, one.cells):
+                assert " ".join(output.split()) in text
+        assert ("Times and rates are those of this machine" in text) is guide.find(chapter).timed
 
 
 def test_the_sources_can_be_searched_without_scripts(report_folder: Path) -> None:
     text, _ = words(report_folder / f"{NAME}.html")
     (file,) = SPECS[NAME].files
     for panel in PANELS:
-        for line in mirror.source(panel, file).read_text("utf-8").splitlines():
+        for line in source(panel, file).read_text("utf-8").splitlines():
             assert " ".join(line.split()) in text
         assert f"{PANELS[panel]}/{file}.py" in text
 
@@ -149,20 +230,20 @@ def keys(rows: list[code.Row], panel: str) -> set[str]:
 def test_a_layer_has_one_key_in_sources_table_and_graph(
     name: str, surveys: dict[str, dict[str, Survey]]
 ) -> None:
-    spec, found = SPECS[name], surveys[name]
-    rows = parameters.tensors(found)
-    assert [row.name for row in rows] == [info.name for info in found[INSTALLED[0]].table]
-    for backend, one in found.items():
+    spec, by_backend = SPECS[name], surveys[name]
+    rows = parameters.tensors(by_backend)
+    assert [row.name for row in rows] == [info.name for info in by_backend[INSTALLED[0]].table]
+    for backend, one in by_backend.items():
         marked: set[str] = set()
         for file in spec.files:
             marked |= keys(code.rows(file), backend)
-        wanted = {row.key for row in rows}
+        in_table = {row.key for row in rows}
         # The wrapped network's own file is not part of the wrapper's page.
-        assert wanted <= marked or name == "inference_model"
+        assert in_table <= marked or name == "inference_model"
         drawn = graph.draw(one.trace)
-        there = {node.key for node in drawn.nodes} | {block.key for block in drawn.blocks}
+        in_graph = {node.key for node in drawn.nodes} | {block.key for block in drawn.blocks}
         if not (name == "early_exit_net" and backend == "torch"):  # one branch alone ran
-            assert wanted - there == set()
+            assert in_table - in_graph == set()
         for row in rows:
             own = row.own[backend]
             assert sorted(own.axes) == sorted(row.axes)
@@ -230,20 +311,24 @@ def test_a_backend_that_was_not_measured_leaves_a_gap(
     tensors = len(surveys[NAME][INSTALLED[0]].table)
     rows_of_speed = 6
     missing = tensors * (len(PANELS) - 1) + rows_of_speed * (len(PANELS) - 1)
-    assert "Parity was not measured" in text
-    assert text.count("not measured") == missing + 1
+    assert "This report climbed no rung of it" in text
+    assert text.count("not measured") == missing
     bare, _ = words(tmp_path / "unet.html")
-    for said in (
+    for sentence in (
         "No backend was asked for its run",
         "No backend was asked for its tensors",
-        "Parity was not measured",
-        "No training was measured",
-        "Speed was not measured",
+        "No final score is recorded",
+        "No parity is recorded",
+        "This report neither trained nor proved it",
+        "This report climbed no rung of it. triptych parity unet makes every check",
+        "This report did not train it. triptych compare unet --report trains it",
+        "This report has no speed of it",
     ):
-        assert said in bare
+        assert sentence in bare
     overview, _ = words(tmp_path / "index.html")
-    assert overview.count("not measured") == 3
-    assert " 0.0 %" not in overview
+    assert "Recorded" not in overview
+    assert overview.count("Measured now") == 1
+    assert "%" not in overview
 
 
 def test_hostile_names_are_text(
@@ -262,15 +347,20 @@ def test_hostile_names_are_text(
 # Files
 
 
-def test_files_take_the_place_of_measurements(
-    tmp_path: Path, measured: Any, monkeypatch: pytest.MonkeyPatch
+def test_files_take_the_place_of_measurements_and_are_recorded(
+    tmp_path: Path,
+    measured: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     study = measured["studies"][NAME]
+    settings = asdict(SPECS[NAME].settings)
+    whole = {**study["comparison"]["request"], "examples": None, "settings": settings}
     rate = {"median": 4321.0, "spread": 7.0, "rounds": [4321.0]}
     row = {
         "architecture": NAME,
         "backend": "torch",
-        "way": "tuned",
+        "variant": "tuned",
         "unit": "images",
         "versions": {"torch": "0.0.1"},
         "training": rate,
@@ -288,7 +378,7 @@ def test_files_take_the_place_of_measurements(
         "device": "cpu",
     }
     files = {
-        "compare": study["comparison"],
+        "compare": {**study["comparison"], "request": whole},
         "parity": {"checks": study["checks"]},
         "bench": {"peak": {}, "request": request, "rows": [row], "machine": {"CPUs": 2}},
     }
@@ -296,15 +386,28 @@ def test_files_take_the_place_of_measurements(
     for kind, value in files.items():
         paths.append(tmp_path / f"{kind}.json")
         strict.write(paths[-1], value)
-    saved = run.read(paths)
-    assert saved.architectures() == [NAME]
-    monkeypatch.setattr(run.registry, "missing", lambda _: ["something"])
-    made = run.make([SPECS[NAME]], list(PANELS), saved, guide=False)
-    folder = tmp_path / "pages"
-    pages.write(folder, made)
+    assert run.read(paths).architectures() == [NAME]
+    monkeypatch.setattr(registry, "missing", lambda _: ["something"])
+    folder, record = tmp_path / "pages", tmp_path / "recorded.json"
+    options = ["--no-guide", "--record", str(record), "-o", str(folder)]
+    assert status(["report", "--from", *map(str, paths), *options]) == 0
+    printed = capsys.readouterr().out
+    assert f"recorded: the scores of {NAME}\n" in printed
+    assert f"the parity of {NAME} is not recorded: it is a part of the ladder" in printed
+    written = recorded.read(record)
+    assert [*written.scores] == [NAME]
+    assert written.scores[NAME].origin.command == f"triptych compare {NAME}"
     text, _ = words(folder / f"{NAME}.html")
-    for said in ("4,321 ±7 %", "98,765 ±7 %", "1.00 / 2.50 ms", "1.25 s", "torch 0.0.1", "CPUs: 2"):
-        assert said in text
+    assert "Read from files Final test accuracy after 10 epochs" in text
+    for figure in (
+        "4,321 ±7 %",
+        "98,765 ±7 %",
+        "1.00 / 2.50 ms",
+        "1.25 s",
+        "torch 0.0.1",
+        "CPUs: 2",
+    ):
+        assert figure in text
     assert "pip install" in text
     overview, _ = words(folder / "index.html")
     for path in paths:
@@ -319,11 +422,10 @@ def test_a_file_of_another_version_is_refused(
         del row["examples"]
     study = {**study, "comparison": comparison}
     path = tmp_path / "old.json"
-    strict.write(path, {**measured, "studies": {NAME: study}})
-    assert status(["report", "--from", str(path), "--no-guide", "-o", str(tmp_path / "out")]) == 2
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    assert "old.json, of triptych report cannot be shown" in said
+    strict.write(path, {**measured, "studies": {**measured["studies"], NAME: study}})
+    options = ["--no-guide", "-o", str(tmp_path / "out")]
+    message = refused(capsys, "report", "--from", str(path), *options)
+    assert "old.json, of triptych report cannot be shown" in message
     assert (tmp_path / "out" / run.MEASURED).exists()
 
 
@@ -347,7 +449,7 @@ def sections(path: Path) -> Iterator[str]:
 
 def test_every_section_is_in_the_navigation(report_folder: Path) -> None:
     path = report_folder / f"{NAME}.html"
-    found = list(sections(path))
-    assert found == ["sources", "graph", "parameters", "parity", "training", "speed"]
-    for name in found:
+    names = list(sections(path))
+    assert names == ["results", "sources", "graph", "parameters", "parity", "training", "speed"]
+    for name in names:
         assert f'href="#{name}"' in path.read_text("utf-8")

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from shared.parity import conventions, pitfalls
+from shared.conventions import pitfalls, table
+from shared.panels import PANELS
 from shared.report import code, snippets
-from shared.specs import PANELS
 
 SMALLEST = 1e-8
 """An error of this size has no bar; one of 1 has a whole one."""
@@ -29,7 +29,7 @@ class Row:
     """One convention.
 
     Attributes:
-        key: Its name in the ledger.
+        key: Its name in the table.
         meaning: What its values say.
         values: By backend; none where it was not asked.
         code: By backend the lines of the example, or those that ask the library.
@@ -46,42 +46,42 @@ class Row:
 
 
 def groups(
-    ledger: Mapping[str, Any] | None, errors: Mapping[str, Any] | None
+    conventions: Mapping[str, Any] | None, errors: Mapping[str, Any] | None
 ) -> list[tuple[str, list[Row]]]:
     """The conventions that differ, by heading."""
-    values = ledger["rows"] if ledger else {}
+    values = conventions["rows"] if conventions else {}
     measured = errors["rows"] if errors else {}
-    found = []
-    for heading, meanings in conventions.MEANINGS.items():
+    by_heading = []
+    for heading, meanings in table.MEANINGS.items():
         rows = [
             _row(key, meaning, values[key], measured.get(key))
             for key, meaning in meanings.items()
             if key in values and _differs(values[key])
         ]
         if rows:
-            found.append((heading, rows))
-    return found
+            by_heading.append((heading, rows))
+    return by_heading
 
 
-def same(ledger: Mapping[str, Any] | None) -> list[tuple[str, str, str]]:
+def same(conventions: Mapping[str, Any] | None) -> list[tuple[str, str, str]]:
     """Key, meaning and value of the conventions in which all agree that were asked."""
-    values = ledger["rows"] if ledger else {}
+    values = conventions["rows"] if conventions else {}
     return [
         (key, meaning, next(iter(values[key].values())))
-        for meanings in conventions.MEANINGS.values()
+        for meanings in table.MEANINGS.values()
         for key, meaning in meanings.items()
         if values.get(key) and not _differs(values[key])
     ]
 
 
 def _differs(values: Mapping[str, str]) -> bool:
-    return len({value for value in values.values() if value != conventions.NOT_MEASURED}) > 1
+    return len({value for value in values.values() if value != table.NOT_MEASURED}) > 1
 
 
 def _row(
     key: str, meaning: str, values: Mapping[str, str], measured: Mapping[str, Any] | None
 ) -> Row:
-    example = key in pitfalls.GIVEN
+    example = key in pitfalls.INPUTS
     texts = {
         name: pitfalls.source(name, key).text if example else snippets.snippets(name).get(key, "")
         for name in PANELS
@@ -92,12 +92,12 @@ def _row(
         values,
         {name: code.highlighted(text, layers=False) for name, text in texts.items() if text},
         example,
-        [_error(found) for found in measured["errors"]] if measured else [],
+        [_error(measurement) for measurement in measured["errors"]] if measured else [],
     )
 
 
-def _error(found: Mapping[str, Any]) -> Error:
-    between, value = " and ".join(found["between"]), found["error"]
+def _error(measurement: Mapping[str, Any]) -> Error:
+    between, value = " and ".join(measurement["between"]), measurement["error"]
     if isinstance(value, str):
         return Error(between, value, 0)
     size = 1 - math.log(max(value, SMALLEST)) / math.log(SMALLEST)
