@@ -1,5 +1,5 @@
-# `make demo` runs the main job, `make test` the tests, `make bench` the benchmark of the README,
-# `make report` the pages about everything, `make pictures` the README's pictures of them. All work
+# `make demo` runs the main job, `make test` the tests, `make bench` the benchmark of the docs,
+# `make report` the pages about everything, `make pictures` the docs' pictures of them. All work
 # in .venv, with the versions of requirements.lock.
 PYTHON ?= python3
 BIN := .venv/bin
@@ -8,11 +8,11 @@ DEV := .venv/.installed-dev
 # Two processes of tests: each waits for workers of its own, so that two cores are busy.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
 
-# What the README quotes: all architectures that are trained, the first of them whole.
+# What the docs quote: all architectures that are trained, the first of them whole.
 MEASURED := mnist_classifier simple_resnet unet inception_net branching_net dense_net mimo_net \
   early_exit_net basic_net sequential_net skip_mlp seq2seq row_gru
 
-.PHONY: demo install test test-unit test-all bench report pictures lint format lock clean
+.PHONY: demo install test test-unit test-all bench report record record-guide pictures lint format lock clean
 
 demo: $(ALL)
 	$(BIN)/triptych compare --report
@@ -31,19 +31,45 @@ test-all: $(DEV)
 	TRIPTYCH_TEST_ALL=1 $(PYTEST) $(if $(SHARD),-p no:randomly --splits $(lastword $(subst /, ,$(SHARD))) --group $(firstword $(subst /, ,$(SHARD))))
 
 bench: $(ALL)
-	$(BIN)/triptych bench $(MEASURED) --rounds 3 --seconds 0.4 --costs --accuracy --readme README.md
+	$(BIN)/triptych bench $(MEASURED) --rounds 3 --seconds 0.4 --costs --accuracy --readme docs/benchmarks.md
 
 report: $(ALL)
 	$(BIN)/triptych report
 
+# What every report shows as recorded: whole trainings' scores, the whole ladder, and what the guide
+# prints. It takes hours, and goes on where it was stopped; `make clean` has it begin anew. Each
+# file's date is the day it was measured on.
+RECORDED := shared/report/recorded.json
+# Chapters print how long it takes to compile.
+ANEW := TRIPTYCH_COMPILATION_CACHE=off
+record: $(MEASURED:%=build/record/%.json) build/record/parity.json
+	$(ANEW) $(BIN)/triptych report --from $^ --record $(RECORDED) --output build/record/pages
+
+# The chapters alone, in some minutes on a quiet machine: some print times.
+record-guide: $(ALL)
+	@mkdir -p build
+	$(ANEW) $(BIN)/triptych report basic_net --record $(RECORDED) --output build/report
+
+build/record/unet.json: OPTIONS := --data mnist --epochs 1
+build/record/seq2seq.json: OPTIONS := --data mnist --epochs 4
+
+build/record/parity.json: | $(ALL)
+	@mkdir -p $(@D)
+	$(BIN)/triptych parity --json $@
+
+build/record/%.json: | $(ALL)
+	@mkdir -p $(@D)
+	$(BIN)/triptych compare $* $(OPTIONS) --json $@
+
 pictures: $(DEV)
 	$(BIN)/triptych report --output build/report
-	$(BIN)/python -m tests.e2e.pictures build/report shared/pictures
+	$(BIN)/python -m tests.e2e.pictures build/report docs/pictures
 
 lint: $(DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/pyright
 
 format: $(DEV)
 	$(BIN)/ruff check --fix .
