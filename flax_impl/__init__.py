@@ -1,1 +1,9 @@
-"""The Flax panel: every architecture as a `flax.linen.Module`."""
+"""The Flax panel: every architecture as a `flax.linen.Module`.
+
+Read the networks first: `mlp` is the smallest, and each of the others is a file that stands alone
+(`seq2seq` alone takes layers of `attention`). Then `inference`, which predicts with any of them,
+and `training`, which has one step of a training as Flax code usually has it.
+
+`engine/` ties the panel to `shared`, and nobody needs it to study the networks. `conventions/` asks
+Flax for its defaults, and shows in a few lines each where they differ from the others'.
+"""

@@ -88,9 +88,9 @@ class Seq2Seq(nn.Module):
         told = jnp.full((len(length), self.max_tokens), start)
         for step in range(self.max_tokens):  # what stands after `step` is not looked at yet
             logits, attention = self.read(told, memory, mask)
-            found = logits[:, step].argmax(axis=-1)  # (B,)
-            found = jnp.where(told[:, step] == end, end, found)
-            told = jnp.concatenate([told[:, : step + 1], found[:, None], told[:, step + 2 :]], 1)
+            tokens = logits[:, step].argmax(axis=-1)  # (B,)
+            tokens = jnp.where(told[:, step] == end, end, tokens)
+            told = jnp.concatenate([told[:, : step + 1], tokens[:, None], told[:, step + 2 :]], 1)
         return told[:, 1:], attention
 
     def get_config(self) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Loss, train step and evaluation step as Flax and optax code usually has them.
 
 Everything is a function: the step takes variables and optimizer state and returns new ones, and
-`jax.jit` compiles it whole. The mode and the dropout key are arguments. The tuned way has the same
-steps, which `tuning` writes anew.
+`jax.jit` compiles it whole. The mode and the dropout key are arguments. The tuned variant has the
+same steps, which `engine.tuning` writes anew.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ import optax
 from flax import linen as nn
 from jax import Array
 
-from shared.interface import by_name
+from shared.boundary import by_name
 from shared.specs import Settings, Task
 
 Variables = Mapping[str, Any]
@@ -78,11 +78,11 @@ def count(
     """What the task's metrics are made of: sums that may be added up over batches."""
     first = task.objectives[0]
     logits, labels = outputs[first.output], targets[first.target]
-    found = logits.argmax(axis=-1)
-    sums = {"correct": (found == labels).sum(), "counted": (labels >= 0).sum()}
+    likeliest = logits.argmax(axis=-1)
+    sums = {"correct": (likeliest == labels).sum(), "counted": (labels >= 0).sum()}
     if "mean_iou" in task.metrics:
         classes = jnp.arange(logits.shape[-1])
-        predicted = (found[..., None] == classes).reshape(-1, len(classes))  # (labels, K)
+        predicted = (likeliest[..., None] == classes).reshape(-1, len(classes))  # (labels, K)
         true = (labels[..., None] == classes).reshape(-1, len(classes))
         sums["intersection"] = (predicted & true).sum(axis=0)
         sums["union"] = (predicted | true).sum(axis=0)
@@ -97,10 +97,10 @@ def count_decoded(
 ) -> dict[str, Array]:
     """The digits in sequences, and how many of them are in their place in decoded tokens."""
     first = task.objectives[0]
-    wanted = targets[first.target]
+    expected = targets[first.target]
     end = outputs[first.output].shape[-1] - 1  # the last class is the end of a sequence
-    digits = (wanted >= 0) & (wanted < end)
-    return {"digits": digits.sum(), "decoded": (digits & (tokens == wanted)).sum()}
+    digits = (expected >= 0) & (expected < end)
+    return {"digits": digits.sum(), "decoded": (digits & (tokens == expected)).sum()}
 
 
 def _compiled(function: Callable[..., Any], purpose: str) -> Callable[..., Any]:
@@ -141,14 +141,14 @@ class Trainer:
         def loss(params: Any, state: Variables, key: Array, inputs: Any, targets: Any) -> Any:
             """The loss, and beside it its figures and the new batch statistics."""
             with nullcontext() if settings.dropout else nn.intercept_methods(_rest):
-                found, updates = module.apply(
+                unnamed, updates = module.apply(
                     {"params": params, **state},
                     *inputs,
                     train=True,
                     rngs={"dropout": key},
                     mutable=list(state),
                 )
-            result = measure(task, by_name(outputs, found), targets)
+            result = measure(task, by_name(outputs, unnamed), targets)
             return result["loss"], (result, updates)
 
         def train_step(

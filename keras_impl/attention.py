@@ -16,14 +16,14 @@ from keras import KerasTensor, layers, ops
 LayerNorm = partial(layers.LayerNormalization, epsilon=1e-5)  # Keras's own is 1e-3
 
 
-def check_mask(mask: Sequence[int], wanted: Sequence[int]) -> None:
-    """Raise ValueError unless a mask's shape is the wanted (B, T, S); B and T may be 1."""
+def check_mask(mask: Sequence[int], expected: Sequence[int]) -> None:
+    """Raise ValueError unless a mask's shape is the expected (B, T, S); B and T may be 1."""
     if len(mask) != 3 or any(
-        m not in ((1, w) if axis < 2 else (w,)) and None not in (m, w)  # not known yet
-        for axis, (m, w) in enumerate(zip(mask, wanted, strict=True))
+        m not in ((1, e) if axis < 2 else (e,)) and None not in (m, e)  # not known yet
+        for axis, (m, e) in enumerate(zip(mask, expected, strict=True))
     ):
         raise ValueError(
-            f"attention_mask must have shape {tuple(wanted)}, the first two perhaps 1, "
+            f"attention_mask must have shape {tuple(expected)}, the first two perhaps 1, "
             f"not {tuple(mask)}"
         )
 

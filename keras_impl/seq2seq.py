@@ -100,9 +100,9 @@ class Seq2Seq(keras.Model):
         told = ops.tile(ops.full_like(length[:, None], start), (1, self.max_tokens))
         for step in range(self.max_tokens):  # what stands after `step` is not looked at yet
             logits, attention = self.read(told, memory, mask)
-            found = ops.cast(ops.argmax(logits[:, step], axis=-1), told.dtype)  # (B,)
-            found = ops.where(told[:, step] == end, ops.cast(end, told.dtype), found)
-            told = ops.concatenate([told[:, : step + 1], found[:, None], told[:, step + 2 :]], 1)
+            tokens = ops.cast(ops.argmax(logits[:, step], axis=-1), told.dtype)  # (B,)
+            tokens = ops.where(told[:, step] == end, ops.cast(end, told.dtype), tokens)
+            told = ops.concatenate([told[:, : step + 1], tokens[:, None], told[:, step + 2 :]], 1)
         return told[:, 1:], attention
 
     def get_config(self) -> dict[str, Any]:

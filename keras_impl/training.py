@@ -1,8 +1,8 @@
 """Loss, train step and evaluation step as Keras code usually has them.
 
 `Trainer` hands the losses to `compile` and `train_on_batch`, which work on every backend that Keras
-has. The tuned way on TensorFlow is the custom loop of `tuning`, with the same losses. The mode is
-an argument.
+has. The tuned variant on TensorFlow is the custom loop of `engine.tuning`, with the same losses.
+The mode is an argument.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import KerasTensor, ops
 
-from shared.interface import by_name
+from shared.boundary import by_name
 from shared.specs import Settings, Task
 
 
@@ -148,12 +148,12 @@ def count(
     """What the task's metrics are made of: sums that may be added up over batches."""
     first = task.objectives[0]
     logits, labels = outputs[first.output], targets[first.target]
-    found = ops.cast(ops.argmax(logits, axis=-1), labels.dtype)
-    sums = {"correct": number(found == labels), "counted": number(labels >= 0)}
+    likeliest = ops.cast(ops.argmax(logits, axis=-1), labels.dtype)
+    sums = {"correct": number(likeliest == labels), "counted": number(labels >= 0)}
     if "mean_iou" in task.metrics:
         size = logits.shape[-1]
         classes = ops.arange(size, dtype=labels.dtype)
-        predicted = ops.reshape(found[..., None] == classes, (-1, size))  # (labels, K)
+        predicted = ops.reshape(likeliest[..., None] == classes, (-1, size))  # (labels, K)
         true = ops.reshape(labels[..., None] == classes, (-1, size))
         sums["intersection"] = number(ops.logical_and(predicted, true), axis=0)
         sums["union"] = number(ops.logical_or(predicted, true), axis=0)
@@ -171,10 +171,13 @@ def count_decoded(
 ) -> dict[str, KerasTensor]:
     """The digits in sequences, and how many of them are in their place in decoded tokens."""
     first = task.objectives[0]
-    wanted = targets[first.target]
+    expected = targets[first.target]
     end = outputs[first.output].shape[-1] - 1  # the last class is the end of a sequence
-    digits = ops.logical_and(wanted >= 0, wanted < end)
-    return {"digits": number(digits), "decoded": number(ops.logical_and(digits, tokens == wanted))}
+    digits = ops.logical_and(expected >= 0, expected < end)
+    return {
+        "digits": number(digits),
+        "decoded": number(ops.logical_and(digits, tokens == expected)),
+    }
 
 
 class Measured(keras.Model):
@@ -189,11 +192,11 @@ class Measured(keras.Model):
     def call(self, batch: tuple[Any, Any], training: bool | None = None) -> dict[str, KerasTensor]:
         """The loss and the sums for (inputs, targets)."""
         inputs, targets = batch
-        found = by_name(self.outputs_in_order, self.model(inputs, training=training))
-        result = measure(self.task, found, targets)
+        outputs = by_name(self.outputs_in_order, self.model(inputs, training=training))
+        result = measure(self.task, outputs, targets)
         if "decoded_accuracy" in self.task.metrics and not training:
             tokens, _ = self.model.decode(*inputs[:-1])  # not told the last input, the tokens
-            result |= count_decoded(self.task, found, targets, tokens)
+            result |= count_decoded(self.task, outputs, targets, tokens)
         return result
 
     def compute_loss(

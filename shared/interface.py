@@ -1,4 +1,4 @@
-"""What every backend offers: the protocols that the three panels' `backend.py` follow.
+"""What every backend offers: the protocols that the panels' `engine` follows, and their data.
 
 NumPy goes in and NumPy comes out, in dictionaries by name: images NHWC, tokens and labels int32.
 Inside, each backend keeps its framework's own layout.
@@ -6,17 +6,19 @@ Inside, each backend keeps its framework's own layout.
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from shared.errors import ConfigurationError, InputError
-from shared.specs import Network, Settings, Task, Tensor
+from shared.specs import Network, Settings, Task
 
 Arrays = Mapping[str, np.ndarray]
+
+Inputs = Arrays | np.ndarray
+"""A network's inputs by name. Where it has one input, the array alone will do."""
+
 PROVED = ("float32", "float64")
 """What networks are watched in and held against each other in, layer by layer."""
 
@@ -29,7 +31,7 @@ go in and come out are float32.
 """
 
 DEVICES = ("cpu", "cuda")
-WAYS = ("idiomatic", "tuned")
+VARIANTS = ("idiomatic", "tuned")
 """How a backend trains, evaluates and predicts: as the framework's own documentation would write
 it, or by the fastest means that give the same numbers but for rounding."""
 
@@ -172,7 +174,9 @@ class Probe(Protocol):
     layouts: images are NHWC.
     """
 
-    def watch(self, inputs: Arrays, *, train: bool, dropout: Dropout = "off") -> dict:
+    def watch(
+        self, inputs: Arrays, *, train: bool, dropout: Dropout = "off"
+    ) -> dict[str, np.ndarray]:
         """What goes into and comes out of every named layer, in the order of execution.
 
         `NAME:in` is a layer's first input, `NAME:out` its output (`NAME:out1` and so on the
@@ -197,13 +201,19 @@ class Probe(Protocol):
 
 
 class Model(Protocol):
-    """A network that lives in one framework, on one device."""
+    """A network that lives in one framework, on one device.
 
+    Its `repr` says what it is in one line, and a notebook shows a table of its tensors.
+    """
+
+    backend: str
+    """The name of the backend that it belongs to."""
     network: Network
     dtype: str
-    """What it computes in; `kept(dtype)` is that of its tensors and of the arrays that it gives."""
+    """What it computes in. Its tensors, and the arrays that it takes and gives, have the dtype
+    `shared.boundary.kept(dtype)`."""
     device: str
-    way: str
+    variant: str
     native: Any
     """The framework's own model."""
 
@@ -224,33 +234,31 @@ class Model(Protocol):
                 the model is as it was.
         """
 
-    def __call__(self, inputs: Arrays) -> dict[str, np.ndarray]:
-        """Outputs by name for inputs by name, in evaluation mode.
+    def __call__(self, inputs: Inputs) -> dict[str, np.ndarray]:
+        """Outputs by name, in evaluation mode.
+
+        Args:
+            inputs: Arrays by name, each (B, ...); or the array alone of a network that has one
+                input: `model(images)` is `model({"image": images})`.
 
         Raises:
-            InputError: a name, shape or dtype is not the network's.
+            InputError: a name, shape or dtype is not the network's, or one array comes alone where
+                there are several inputs.
         """
 
-    def predict(self, inputs: Arrays) -> tuple[np.ndarray, np.ndarray]:
+    def predict(self, inputs: Inputs) -> tuple[np.ndarray, np.ndarray]:
         """Classes int32 and their probabilities, through the panel's InferenceModel.
 
         Both are (B,), or (B, H, W) for a network that has classes at every pixel.
         """
 
-    def decode(self, inputs: Arrays) -> tuple[np.ndarray, np.ndarray]:
+    def decode(self, inputs: Inputs) -> tuple[np.ndarray, np.ndarray]:
         """What a network that writes sequences writes on its own: tokens int32 (B, T), attention.
 
         The inputs are all but the last one, which is the tokens; the attention is (B, T, S).
 
         Raises:
             ConfigurationError: the network writes no sequences.
-        """
-
-    def probe(self) -> Probe:
-        """What watches this model.
-
-        Raises:
-            ConfigurationError: it computes in bfloat16.
         """
 
     def trainer(self, task: Task, settings: Settings, seed: int) -> Trainer:
@@ -289,14 +297,14 @@ class Backend(Protocol):
         seed: int | None = 0,
         dtype: str = "float32",
         device: str = "cpu",
-        way: str = "tuned",
+        variant: str = "tuned",
     ) -> Model:
         """A network with the framework's own initial weights, a function of `seed`.
 
         Where others are loaded next they need not be made: with None they may be anything.
 
         Raises:
-            ConfigurationError: the dtype, device or way has an unknown name.
+            ConfigurationError: the dtype, device or variant has an unknown name.
             DeviceMissingError: the device is not there.
         """
 
@@ -319,163 +327,9 @@ class Backend(Protocol):
             WeightsError: it has tensors that no rule turns into canonical ones.
         """
 
+    def probe(self, model: Model) -> Probe:
+        """What watches a model that this backend has built or wrapped.
 
-def check_build(dtype: str, device: str, way: str = "tuned") -> None:
-    """Raise ConfigurationError unless dtype, device and way have names that exist."""
-    if dtype not in DTYPES:
-        raise ConfigurationError(f"dtype must be float32, float64 or bfloat16, not {dtype!r}")
-    if device not in DEVICES:
-        raise ConfigurationError(f"device must be cpu or cuda, not {device!r}")
-    if way not in WAYS:
-        raise ConfigurationError(f"way must be idiomatic or tuned, not {way!r}")
-
-
-def check_proved(dtype: str) -> None:
-    """Raise ConfigurationError unless networks are watched in this dtype."""
-    if dtype not in PROVED:
-        raise ConfigurationError(
-            f"networks are watched, and held against each other, in float32 or float64, not in "
-            f"{dtype}; `triptych bench --dtype {dtype}` says how far outputs are from float32's"
-        )
-
-
-def kept(dtype: str) -> str:
-    """The dtype of a model's tensors, and of the arrays that it takes and gives."""
-    return "float32" if dtype == "bfloat16" else dtype
-
-
-def check_decodes(network: Network, native: Any) -> Network:
-    """The network as decoding sees it: without the tokens, its last input.
-
-    Raises:
-        ConfigurationError: its class has no method `decode`.
-    """
-    if not hasattr(native, "decode"):
-        raise ConfigurationError(f"{network.cls} writes no sequences: it has no method decode")
-    return replace(network, inputs=dict(list(network.inputs.items())[:-1]))
-
-
-def check_inputs(network: Network, inputs: Arrays, dtype: str) -> list[np.ndarray]:
-    """The inputs in the network's order, and in the dtype that arrays have where that is computed.
-
-    Raises:
-        InputError: a name is missing or unknown; a shape, dtype or value does not fit; the batch is
-            empty.
-    """
-    if set(inputs) != set(network.inputs):
-        raise InputError(
-            f"{network.cls} takes the inputs {', '.join(network.inputs)}, "
-            f"not {', '.join(inputs) or 'none'}"
-        )
-    arrays = [
-        _checked(name, np.asarray(inputs[name]), tensor, kept(dtype))
-        for name, tensor in network.inputs.items()
-    ]
-    lengths = {name: len(array) for name, array in zip(network.inputs, arrays, strict=True)}
-    if len(set(lengths.values())) > 1 or 0 in lengths.values():
-        raise InputError(f"{network.cls} takes batches of one length above 0, not {lengths}")
-    return arrays
-
-
-def _checked(name: str, array: np.ndarray, tensor: Tensor, dtype: str) -> np.ndarray:
-    """One input in a dtype; raises InputError if it is not what the tensor says."""
-    wanted = tuple(
-        None if tensor.any_size and axis in "HW" else size
-        for axis, size in zip(tensor.axes, tensor.shape, strict=True)
-    )
-    fits = array.ndim == len(wanted) + 1 and all(
-        size in (None, got) for size, got in zip(wanted, array.shape[1:], strict=True)
-    )
-    if not fits:
-        sizes = [
-            axis if size is None else str(size)
-            for axis, size in zip(tensor.axes, wanted, strict=True)
-        ]
-        shape = ", ".join(["batch", *sizes])
-        raise InputError(f"input {name!r} must have shape ({shape}), not {array.shape}")
-    height_and_width = array.shape[1:3]
-    if any(side % tensor.divisor for side in height_and_width if "H" in tensor.axes):
-        raise InputError(
-            f"input {name!r} must have a height and width divisible by {tensor.divisor}, "
-            f"not {height_and_width[0]} x {height_and_width[1]}"
-        )
-    if tensor.dtype == "bool":
-        if array.dtype.kind != "b":
-            raise InputError(f"input {name!r} must be boolean, not {array.dtype}")
-        return array
-    if tensor.dtype == "float":
-        if array.dtype.kind != "f":
-            raise InputError(
-                f"input {name!r} must be floating point, not {array.dtype}; "
-                "shared.mnist.normalise turns uint8 images into float32"
-            )
-        return array.astype(dtype, copy=False)
-    if array.dtype.kind not in "iu":
-        raise InputError(f"input {name!r} must be integers, not {array.dtype}")
-    outside = array[(array < tensor.low) | (array > tensor.high)]
-    if outside.size:
-        raise InputError(
-            f"input {name!r} must be in [{tensor.low}, {tensor.high}], not {outside.flat[0]}"
-        )
-    return array.astype(tensor.dtype, copy=False)
-
-
-def axes_of(array: np.ndarray, image: bool) -> str:
-    """Letters for the axes of somebody's array; four are an image's where there are any."""
-    if image and array.ndim == 4 and array.dtype.kind == "f":
-        return "HWC"
-    return "NTSD"[5 - array.ndim :] if array.ndim < 6 else "D" * (array.ndim - 1)
-
-
-def seen_outputs(outputs: Any, image: bool = True) -> dict[str, Tensor]:
-    """What outputs a network has, from those that it gave: arrays of NumPy in canonical layouts.
-
-    One array or several get the names output, output1 and so on; a dictionary has names. Four axes
-    are those of an image where there are any.
-
-    Raises:
-        ConfigurationError: it gives something else than arrays.
-    """
-    if not isinstance(outputs, Mapping):
-        several = outputs if isinstance(outputs, (tuple, list)) else (outputs,)
-        outputs = {f"output{index or ''}": array for index, array in enumerate(several)}
-    for name, array in outputs.items():
-        if not isinstance(array, np.ndarray) or not array.ndim:
-            raise ConfigurationError(
-                f"a model must give arrays, one, a tuple or a dictionary of them, each with a batch"
-                f" axis; its {name} is of type {type(array).__name__}"
-            )
-    return {
-        name: Tensor(
-            axes_of(array, image),
-            array.shape[1:],
-            "float" if array.dtype.kind == "f" else "bool" if array.dtype.kind == "b" else "int32",
-        )
-        for name, array in outputs.items()
-    }
-
-
-def by_name(names: Iterable[str], outputs: Any) -> dict[str, Any]:
-    """A network's outputs as a dictionary: one array, several in the spec's order, or named."""
-    if isinstance(outputs, Mapping):
-        return {name: outputs[name] for name in names}
-    if isinstance(outputs, list):
-        outputs = tuple(outputs)
-    return dict(zip(names, outputs if isinstance(outputs, tuple) else (outputs,), strict=True))
-
-
-def construct(panel: str, network: Network) -> Any:
-    """Call the constructor of a network's class in a panel, nested networks first.
-
-    Raises:
-        ConfigurationError: the constructor refuses an argument.
-    """
-    module = importlib.import_module(f"{panel}.{network.file}")
-    config = {
-        key: construct(panel, value) if isinstance(value, Network) else value
-        for key, value in network.config.items()
-    }
-    try:
-        return getattr(module, network.cls)(**config)
-    except ValueError as error:
-        raise ConfigurationError(str(error)) from error
+        Raises:
+            ConfigurationError: the model computes in bfloat16, in which networks are not watched.
+        """

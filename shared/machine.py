@@ -16,6 +16,9 @@ import numpy as np
 PROCESSES = Path("/proc")
 """Where Linux tells of its processes; other systems have no such thing."""
 
+MOST_FOREIGN = 10.0
+"""Percent of the machine's CPU time that others may take before figures are doubted."""
+
 _IDLE, _WAITING, _GUEST = 3, 4, 8  # columns of /proc/stat's first line
 _PARENT, _TIMES = 1, slice(11, 15)  # fields of /proc/PID/stat after the name in brackets
 
@@ -150,6 +153,21 @@ class ForeignLoad:
         if not self.known or not self.seconds:
             return None
         return 100.0 * self.foreign_seconds / (self.cpus * self.seconds)
+
+
+def is_disturbed(share: float | None) -> bool:
+    """Whether others took so much of the machine, in percent, that figures may be wrong."""
+    return share is not None and share > MOST_FOREIGN
+
+
+def disturbance(share: float | None) -> list[str]:
+    """What is said where others took so much: one sentence, or none."""
+    if share is None or not is_disturbed(share):
+        return []
+    return [
+        f"WARNING: other processes took {share:.0f} % of the machine's CPU time while this ran, "
+        f"where {MOST_FOREIGN:.0f} % is much: measure again on a quiet machine"
+    ]
 
 
 def product_rate(

@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import logging
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,12 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shared.errors import BackendMissingError
-from shared.specs import PANELS, choose
+from shared.panels import PANELS
+from shared.specs import choose
 
 if TYPE_CHECKING:
     from shared.interface import Backend
 
 BACKENDS = tuple(PANELS)
+PROJECT = "triptych"
+FOLDER = Path(__file__).resolve().parents[1]
+"""What this package is in: a clone's folder, or that of all packages."""
 
 # The frameworks that Keras can run on, and the extras that bring Keras and them.
 KERAS_RUNS_ON = {"tensorflow": "keras", "jax": "keras,flax", "torch": "keras,torch"}
@@ -49,13 +54,57 @@ def installed() -> list[str]:
 
 def explain_missing(name: str) -> str:
     """One sentence: what a backend lacks and what to install for it."""
-    extra, runs_on = name, _keras_runs_on()
-    if name == "keras":
-        if runs_on not in KERAS_RUNS_ON:
-            return f"KERAS_BACKEND must be {', '.join(KERAS_RUNS_ON)} or unset, not {runs_on!r}"
-        extra = KERAS_RUNS_ON[runs_on]
+    runs_on = _keras_runs_on()
+    if name == "keras" and runs_on not in KERAS_RUNS_ON:
+        return f"KERAS_BACKEND must be {', '.join(KERAS_RUNS_ON)} or unset, not {runs_on!r}"
     lacks = " and ".join(missing(name))
-    return f"the {name} backend needs {lacks}; install it with: pip install 'triptych[{extra}]'"
+    return f"the {name} backend needs {lacks}; install it {how_to_install(name)}"
+
+
+def how_to_install(name: str) -> str:
+    """Where a command installs what a backend needs, if that is not everywhere, and the command.
+
+    In a clone of this project's sources it is an extra of theirs. Elsewhere it is the packages by
+    their names, because no index need have this project; without their bounds where the project is
+    not installed, so that nothing says them.
+    """
+    extras = KERAS_RUNS_ON.get(_keras_runs_on(), name) if name == "keras" else name
+    if _is_clone(FOLDER):
+        where = "" if Path.cwd() == FOLDER else f"in {FOLDER} "
+        return f"{where}with: pip install -e '.[{extras}]'"
+    packages = [text for extra in extras.split(",") for text in _requirements(extra)]
+    return f"with: pip install {shlex.join(packages or missing(name))}"
+
+
+def _is_clone(folder: Path) -> bool:
+    """Whether the sources of this project are in a folder, not only what is installed of them."""
+    import tomllib
+
+    try:
+        text = (folder / "pyproject.toml").read_text("utf-8")
+        return tomllib.loads(text)["project"]["name"] == PROJECT
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _requirements(extra: str) -> list[str]:
+    """What this project asks for with an extra, as `pip` takes it; nothing if nobody says."""
+    from importlib import metadata
+
+    from packaging.requirements import Requirement
+
+    try:
+        texts = metadata.requires(PROJECT) or []
+    except metadata.PackageNotFoundError:
+        return []
+    requirements = [Requirement(text) for text in texts]
+    return [
+        f"{requirement.name}{requirement.specifier}"
+        for requirement in requirements
+        if requirement.marker
+        and requirement.marker.evaluate({"extra": extra})
+        and not requirement.marker.evaluate({"extra": ""})
+    ]
 
 
 def load(name: str) -> Backend:
@@ -71,10 +120,10 @@ def load(name: str) -> Backend:
     if missing(name):
         raise BackendMissingError(explain_missing(name))
     if name != "keras" or "TF_CPP_MIN_LOG_LEVEL" in os.environ:
-        return importlib.import_module(f"{PANELS[name]}.backend").BACKEND
+        return importlib.import_module(f"{PANELS[name]}.engine.backend").BACKEND
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     with _silent_stderr():
-        backend = importlib.import_module(f"{PANELS[name]}.backend").BACKEND
+        backend = importlib.import_module(f"{PANELS[name]}.engine.backend").BACKEND
         backend.devices()
     logging.getLogger("tensorflow").addFilter(_is_no_false_alarm)
     return backend
@@ -89,9 +138,9 @@ def _is_no_false_alarm(record: logging.LogRecord) -> bool:
     It counts how often a piece of code is traced. Here the same code makes one function for each
     network, and each of them is traced once.
     """
-    said = record.getMessage()
-    ours = any(f"calls to <function {name}" in said for name in _RECORDED_ONCE)
-    return not (ours and "triggered tf.function retracing" in said)
+    message = record.getMessage()
+    ours = any(f"calls to <function {name}" in message for name in _RECORDED_ONCE)
+    return not (ours and "triggered tf.function retracing" in message)
 
 
 @contextmanager

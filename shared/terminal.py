@@ -7,7 +7,7 @@ everything there. Without colours (`NO_COLOR`) bars and plots stay.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeGuard
 
 from rich.console import Console
@@ -33,6 +33,16 @@ def style(name: str) -> str:
     return f"bold {colour(name)}".rstrip()
 
 
+def print_gaps(
+    console: Console, skipped: Mapping[str, str], errors: Mapping[str, str] | None = None
+) -> None:
+    """Print why backends are not in a table: those left out in yellow, those that failed in red."""
+    for name, reason in skipped.items():
+        console.print(f"{name}: skipped; {reason}", style="yellow", highlight=False, soft_wrap=True)
+    for name, reason in (errors or {}).items():
+        console.print(f"{name}: {reason}", style="red", highlight=False, soft_wrap=True)
+
+
 def draws(console: Console) -> bool:
     """Whether to draw: on a terminal that has the characters for it."""
     plain = console.is_dumb_terminal or console.options.ascii_only
@@ -56,13 +66,13 @@ def means(values: Sequence[float], width: int) -> list[float | None]:
     What is not finite does not count; where nothing is left, there is None. A few values are as
     wide as many.
     """
-    found: list[float | None] = []
+    averages: list[float | None] = []
     for column in range(width):
         start = column * len(values) // width
         end = max((column + 1) * len(values) // width, start + 1)
         finite = [value for value in values[start:end] if math.isfinite(value)]
-        found.append(sum(finite) / len(finite) if finite else None)
-    return found
+        averages.append(sum(finite) / len(finite) if finite else None)
+    return averages
 
 
 def plot(values: Sequence[float | None], largest: float, height: int) -> list[str]:

@@ -83,8 +83,3 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, object]]:
 def is_buffer(name: str) -> bool:
     """Whether a canonical name is that of a buffer, which no optimizer changes."""
     return name.rpartition(".")[2] in BUFFERS
-
-
-def bitwise_equal(a: np.ndarray, b: np.ndarray) -> bool:
-    """Whether two arrays have one shape, one dtype and the same bytes."""
-    return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()

@@ -61,9 +61,9 @@ COMPILED_ANEW = {"JAX_ENABLE_COMPILATION_CACHE": "false"}
 """An environment in which nothing is read that was compiled before."""
 
 
-def environment(way: str) -> dict[str, str]:
-    """The environment of a worker that trains in a way: see `shared.interface.WAYS`."""
-    if way != "tuned":
+def environment(variant: str) -> dict[str, str]:
+    """The environment of a worker that trains in a variant: see `shared.interface.VARIANTS`."""
+    if variant != "tuned":
         return {}
     mine, theirs = TUNED["GLIBC_TUNABLES"], os.environ.get("GLIBC_TUNABLES")
     return {**TUNED, "GLIBC_TUNABLES": f"{theirs}:{mine}" if theirs else mine}
@@ -109,6 +109,29 @@ def _start(backend: str) -> float:
     began = time.perf_counter()
     registry.load(backend)
     return time.perf_counter() - began
+
+
+_held: dict[str, Any] = {}
+"""In a worker: the objects that it holds, by name, or why one could not be made."""
+
+
+def _hold(name: str, make: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    try:
+        _held[name] = make(*arguments)
+    except Exception as error:
+        _held[name] = error
+        raise
+
+
+def _ask(name: str, method: str, arguments: tuple[Any, ...]) -> Any:
+    held = _held[name]
+    if isinstance(held, Exception):
+        raise held
+    return getattr(held, method)(*arguments)
+
+
+def _drop(name: str) -> None:
+    _held.pop(name, None)
 
 
 class Worker:
@@ -165,6 +188,21 @@ class Worker:
             return self._pool.submit(function, *arguments)
         except BrokenProcessPool as error:
             raise self._ended() from error
+
+    def hold(self, name: str, make: Callable[..., Any], *arguments: Any) -> Future[None]:
+        """Begin to make an object in the worker, which it then holds under a name."""
+        return self.submit(_hold, name, make, arguments)
+
+    def ask(self, name: str, method: str, *arguments: Any) -> Future[Any]:
+        """Begin a call of a method of an object that the worker holds.
+
+        Where the object could not be made, the result raises what its making raised.
+        """
+        return self.submit(_ask, name, method, arguments)
+
+    def drop(self, name: str) -> Future[None]:
+        """Let the worker forget an object, if it holds one of that name."""
+        return self.submit(_drop, name)
 
     def result(self, future: Future[Result]) -> Result:
         """Wait for a call.

@@ -10,14 +10,14 @@ from shared.errors import TriptychError
 from shared.workers import Worker
 
 
-def close(found: np.ndarray, expected: np.ndarray, tolerance: float) -> bool:
+def close(actual: np.ndarray, expected: np.ndarray, tolerance: float) -> bool:
     """Whether two arrays of one shape hold the same finite numbers, relative to the largest."""
-    assert found.shape == expected.shape
-    assert found.size
-    assert np.isfinite(found).all()
+    assert actual.shape == expected.shape
+    assert actual.size
+    assert np.isfinite(actual).all()
     assert np.isfinite(expected).all()
     largest = float(np.abs(expected).max())
-    return float(np.abs(found - expected).max()) <= tolerance * largest
+    return float(np.abs(actual - expected).max()) <= tolerance * largest
 
 
 def sentence(worker: Worker, kind: type[TriptychError], *call: object) -> str:

@@ -12,7 +12,7 @@ import platformdirs
 import pytest
 
 from shared import caches, workers
-from shared.specs import PANELS
+from shared.panels import PANELS
 from shared.workers import ALONE, Worker
 from tests.flavours import (
     ALL,
@@ -168,7 +168,7 @@ def native(flavour: str, worker: Worker, answers: dict[Any, Any]) -> Native:
 @pytest.fixture
 def several(lend: Lend) -> dict[str, Worker]:
     """All workers that there are, for a test that holds one against another: at least two."""
-    found = {name: lend(name) for name in FLAVOURS if name in DEMANDED or not lacking(name)}
-    if len(found) < 2:
+    lent = {name: lend(name) for name in FLAVOURS if name in DEMANDED or not lacking(name)}
+    if len(lent) < 2:
         pytest.skip("there is one backend here, and nothing to hold it against")
-    return found
+    return lent

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from shared import mnist
+from shared.data import files
 
-GIVEN = os.environ.get(mnist.DIRECTORY_VARIABLE)
+FULL_FOLDER = os.environ.get(files.DIRECTORY_VARIABLE)
 FULL_NAMES = ("mnist", "fashion_mnist")
 
 
@@ -20,9 +20,6 @@ def put(folder: Path, files: dict[str, bytes], *, zipped: bool = False, dot: boo
         (folder / (spelling + (".gz" if zipped else ""))).write_bytes(blob)
 
 
-# The sample and the arrays
-
-
 def require_full(name: str) -> None:
-    if not GIVEN or not {s.name: s for s in mnist.status(GIVEN)}[name].found:
-        pytest.skip(f"{mnist.DIRECTORY_VARIABLE} does not name a directory that holds {name}")
+    if not FULL_FOLDER or not {s.name: s for s in files.status(FULL_FOLDER)}[name].present:
+        pytest.skip(f"{files.DIRECTORY_VARIABLE} does not name a directory that holds {name}")

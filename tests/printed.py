@@ -11,17 +11,17 @@ from rich.console import Console
 from shared import cli
 
 
-def refused(
-    capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 2, lines: int = 1
-) -> str:
-    """What the command says when it refuses: one sentence on stderr, nothing on stdout."""
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """What the command says when it refuses: status 2, and one sentence, which is on stderr."""
     with pytest.raises(SystemExit) as caught:
         cli.main(arguments)
-    assert caught.value.code == status
+    assert caught.value.code == 2
     out, err = capsys.readouterr()
     assert out == ""
+    assert err.startswith("triptych: ")
+    assert err.endswith("\n")
+    assert len(err.splitlines()) == 1
     assert "Traceback" not in err
-    assert len(err.strip().splitlines()) == lines
     return err
 
 

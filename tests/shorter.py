@@ -1,11 +1,27 @@
-"""Trainings of fewer steps for the ladder."""
+"""Short trainings: a comparison's, and of fewer steps the ladder's."""
 
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from shared.compare import comparison
 from shared.parity import recipes
 from shared.parity.collect import Plan
+from shared.specs import Settings
+
+
+def quick(**changes: Any) -> comparison.Request:
+    """A request for a short training, with these changes."""
+    settings = Settings(epochs=1, batch_size=500)
+    request = {
+        "architecture": "basic_net",
+        "data": "sample",
+        "directory": None,
+        "settings": settings,
+        "seed": 0,
+        "device": "cpu",
+    }
+    return comparison.Request(**{**request, **changes})
 
 
 def shorter(plan: Callable[..., Plan], steps: int) -> Callable[..., Plan]:

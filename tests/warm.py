@@ -15,8 +15,8 @@ from multiprocessing import context, forkserver, popen_forkserver, resource_trac
 from typing import Any
 from unittest import mock
 
+from shared.panels import PANELS
 from shared.registry import _silent_stderr
-from shared.specs import PANELS
 
 PREPARE = "TRIPTYCH_TEST_PREPARE"
 """The variable that names what a worker does before all else: MODULE:FUNCTION."""
@@ -44,7 +44,7 @@ class Servers:
         if key not in self._running:
             server = forkserver.ForkServer()
             server.set_forkserver_preload(
-                [f"{PANELS[backend]}.backend", *LATER.get(key, ()), *MODULES]
+                [f"{PANELS[backend]}.engine.backend", *LATER.get(key, ()), *MODULES]
             )
             changes = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": keras_on}
             with mock.patch.dict(os.environ, changes), _silent_stderr():

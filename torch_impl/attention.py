@@ -14,14 +14,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-def check_mask(mask: Sequence[int], wanted: Sequence[int]) -> None:
-    """Raise ValueError unless a mask's shape is the wanted (B, T, S); B and T may be 1."""
+def check_mask(mask: Sequence[int], expected: Sequence[int]) -> None:
+    """Raise ValueError unless a mask's shape is the expected (B, T, S); B and T may be 1."""
     if len(mask) != 3 or any(
-        m not in ((1, w) if axis < 2 else (w,))
-        for axis, (m, w) in enumerate(zip(mask, wanted, strict=True))
+        m not in ((1, e) if axis < 2 else (e,))
+        for axis, (m, e) in enumerate(zip(mask, expected, strict=True))
     ):
         raise ValueError(
-            f"attention_mask must have shape {tuple(wanted)}, the first two perhaps 1, "
+            f"attention_mask must have shape {tuple(expected)}, the first two perhaps 1, "
             f"not {tuple(mask)}"
         )
 

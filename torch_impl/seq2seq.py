@@ -93,9 +93,9 @@ class Seq2Seq(nn.Module):
         told = torch.full((len(length), self.max_tokens), start, device=length.device)
         for step in range(self.max_tokens):  # what stands after `step` is not looked at yet
             logits, attention = self.read(told, memory, mask)
-            found = logits[:, step].argmax(dim=-1)  # (B,)
-            found = torch.where(told[:, step] == end, end, found)
-            told = torch.cat([told[:, : step + 1], found[:, None], told[:, step + 2 :]], dim=1)
+            tokens = logits[:, step].argmax(dim=-1)  # (B,)
+            tokens = torch.where(told[:, step] == end, end, tokens)
+            told = torch.cat([told[:, : step + 1], tokens[:, None], told[:, step + 2 :]], dim=1)
         return told[:, 1:], attention
 
     def get_config(self) -> dict[str, Any]:

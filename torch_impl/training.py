@@ -1,7 +1,7 @@
 """Loss, train step and evaluation step as PyTorch code usually has them.
 
 The gradient is a side effect: `backward` leaves it on the parameters, and the optimizer, which
-knows them, changes them in place. The mode is a state of the module. The tuned way has the same
+knows them, changes them in place. The mode is a state of the module. The tuned variant has the same
 steps, with a module that `tuning` wrote anew and with fused optimizers, all parameters in one call.
 """
 
@@ -13,18 +13,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from shared.interface import by_name
+from shared.boundary import by_name
 from shared.specs import Settings, Task
-from torch_impl.precision import Mixed
-from torch_impl.tuning import tuned
+from torch_impl.engine.precision import Mixed
+from torch_impl.engine.tuning import tuned
 
 
 def make_optimizer(
-    module: nn.Module, settings: Settings, way: str = "idiomatic"
+    module: nn.Module, settings: Settings, variant: str = "idiomatic"
 ) -> torch.optim.Optimizer:
     """The optimizer that the settings name, over all parameters."""
     parameters, rate = module.parameters(), settings.learning_rate
-    fused = True if way == "tuned" else None  # None leaves it to PyTorch, which does not on a CPU
+    fused = (
+        True if variant == "tuned" else None
+    )  # None leaves it to PyTorch, which does not on a CPU
     if settings.optimizer == "sgd":
         return torch.optim.SGD(
             parameters, rate, momentum=settings.momentum, nesterov=settings.nesterov, fused=fused
@@ -103,11 +105,11 @@ def count(
     """What the task's metrics are made of: sums that may be added up over batches."""
     first = task.objectives[0]
     logits, labels = classes_last(outputs[first.output]), targets[first.target]
-    found = logits.argmax(dim=-1)
-    sums = {"correct": (found == labels).sum(), "counted": (labels >= 0).sum()}
+    likeliest = logits.argmax(dim=-1)
+    sums = {"correct": (likeliest == labels).sum(), "counted": (labels >= 0).sum()}
     if "mean_iou" in task.metrics:
         classes = torch.arange(logits.shape[-1], device=logits.device)
-        predicted = (found[..., None] == classes).flatten(0, -2)  # (labels, K)
+        predicted = (likeliest[..., None] == classes).flatten(0, -2)  # (labels, K)
         true = (labels[..., None] == classes).flatten(0, -2)
         sums["intersection"] = (predicted & true).sum(dim=0)
         sums["union"] = (predicted | true).sum(dim=0)
@@ -122,10 +124,10 @@ def count_decoded(
 ) -> dict[str, Tensor]:
     """The digits in sequences, and how many of them are in their place in decoded tokens."""
     first = task.objectives[0]
-    wanted = targets[first.target]
+    expected = targets[first.target]
     end = outputs[first.output].shape[-1] - 1  # the last class is the end of a sequence
-    digits = (wanted >= 0) & (wanted < end)
-    return {"digits": digits.sum(), "decoded": (digits & (tokens == wanted)).sum()}
+    digits = (expected >= 0) & (expected < end)
+    return {"digits": digits.sum(), "decoded": (digits & (tokens == expected)).sum()}
 
 
 class Trainer:
@@ -138,13 +140,15 @@ class Trainer:
         task: Task,
         settings: Settings,
         seed: int,
-        way: str = "idiomatic",
+        variant: str = "idiomatic",
         dtype: str = "float32",
     ) -> None:
         torch.manual_seed(seed)
         self.module = module
         self.when_training, self.when_evaluating = (
-            (tuned(module.train()), tuned(module.eval())) if way == "tuned" else (module, module)
+            (tuned(module.train()), tuned(module.eval()))
+            if variant == "tuned"
+            else (module, module)
         )
         self.decoding: Any = module
         if dtype == "bfloat16":
@@ -154,7 +158,7 @@ class Trainer:
         self.outputs = outputs
         self.task = task
         self.settings = settings
-        self.optimizer = make_optimizer(module, settings, way)
+        self.optimizer = make_optimizer(module, settings, variant)
         self.schedule = make_schedule(self.optimizer, settings)
         dropouts = [layer for layer in module.modules() if isinstance(layer, nn.Dropout)]
         self.resting = [] if settings.dropout else dropouts

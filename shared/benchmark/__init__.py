@@ -1,1 +1,1 @@
-"""Speed, memory and start-up of the backends, each in both ways and beside its official way."""
+"""Speed, memory and start-up of the backends, each in both variants and beside its own example."""

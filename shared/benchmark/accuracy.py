@@ -14,9 +14,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from shared import machine, mnist, registry, specs, tasks, training, workers
+from shared import machine, registry, specs, workers
 from shared.benchmark.measure import REFERENCE_ARCHITECTURE, Clock
+from shared.data import mnist, tasks
 from shared.errors import ConfigurationError, TriptychError
+from shared.panels import PANELS
+from shared.train import loop
 from shared.workers import COMPILED_ANEW, Worker
 
 PERCENT = 99.0
@@ -27,7 +30,7 @@ TUTORIAL, FAST = "tutorial", "fast"
 
 "tutorial": torchvision's pictures through `ToTensor` and `Normalize` and a `DataLoader` in batches
 of 64, Adam at 1e-3, evaluation after every epoch; it ends when the accuracy is reached. "fast": the
-preset in the tuned way through `training.fit`. Its learning rate falls to 0 in the last epoch, so
+preset in the tuned variant through `loop.fit`. Its learning rate falls to 0 in the last epoch, so
 that it always trains to its end, and the accuracy after the last epoch counts.
 """
 
@@ -151,12 +154,12 @@ def collect(
     kinds = [("torch", TUTORIAL)] if "torch" in backends else []
     kinds += [(backend, FAST) for backend in backends]
     rows = [Row(backend, kind, goal.percent) for backend, kind in kinds]
-    found = Accuracy(goal, mnist.load(goal.data, goal.directory, download=False).source)
+    accuracy = Accuracy(goal, mnist.load(goal.data, goal.directory, download=False).source)
     load = machine.ForeignLoad()
     for seed in range(goal.seeds):
         shift = seed % len(rows)
         for row in [*rows[shift:], *rows[:shift]]:
-            if f"accuracy {row.title}" in found.errors:
+            if f"accuracy {row.title}" in accuracy.errors:
                 continue
             report(f"{goal.percent:g} %, seed {seed}: {row.title}")
             tuned = workers.environment("tuned") if row.kind == FAST else {}
@@ -165,12 +168,12 @@ def collect(
                     done, imports = worker.call(KINDS[row.kind], goal, row.backend, seed, device)
                     startup = (worker.startup_seconds or 0.0) + imports
             except TriptychError as error:
-                found.errors[f"accuracy {row.title}"] = str(error)
+                accuracy.errors[f"accuracy {row.title}"] = str(error)
                 continue
             row.tries.append(replace(done, startup_seconds=startup))
-    found.rows = [row for row in rows if f"accuracy {row.title}" not in found.errors]
-    found.foreign_load = load.share
-    return found
+    accuracy.rows = [row for row in rows if f"accuracy {row.title}" not in accuracy.errors]
+    accuracy.foreign_load = load.share
+    return accuracy
 
 
 def tutorial(
@@ -178,7 +181,7 @@ def tutorial(
 ) -> tuple[Try, float]:
     """In a worker: the loop that tutorials teach; and the seconds of its further imports."""
     began = clock()
-    panel: Any = importlib.import_module(f"{specs.PANELS[backend]}.reference")
+    panel: Any = importlib.import_module(f"{PANELS[backend]}.engine.reference")
     imports = clock() - began
     digits = mnist.load(goal.data, goal.directory, download=False)
     began = clock()
@@ -200,7 +203,7 @@ def tutorial(
 def fast(
     goal: Goal, backend: str, seed: int, device: str, clock: Clock = time.perf_counter
 ) -> tuple[Try, float]:
-    """In a worker: the preset in the tuned way; it has nothing more to import."""
+    """In a worker: the preset in the tuned variant; it has nothing more to import."""
     spec = specs.find(REFERENCE_ARCHITECTURE)
     task, preset = spec.require_task(), spec.preset("fast")
     loaded = registry.load(backend)
@@ -208,8 +211,8 @@ def fast(
     began = clock()
     data = tasks.build(task, digits)
     settings = preset.scheduled(preset.settings, tasks.examples(task, len(digits.train.labels)))
-    model = loaded.build(spec.network, seed=seed, device=device, way="tuned")
-    history = training.fit(model, task, data, settings, seed=seed)
+    model = loaded.build(spec.network, seed=seed, device=device, variant="tuned")
+    history = loop.fit(model, task, data, settings, seed=seed)
     seconds = clock() - began
     return Try(seed, seconds, tuple(epoch.test_accuracy for epoch in history.epochs)), 0.0
 

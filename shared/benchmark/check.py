@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shared import machine
+from shared import formats, machine
 from shared.benchmark.measure import REFERENCE
 from shared.benchmark.run import Outcome, Row
 from shared.errors import DataError
@@ -55,45 +55,45 @@ class Verdict:
 
 def ratios(outcome: Outcome) -> dict[str, float]:
     """Every ratio of a benchmark, by name."""
-    found: dict[str, float | None] = {}
-    rows = {(row.architecture, row.backend, row.way): row for row in outcome.rows}
-    for (architecture, backend, way), row in rows.items():
+    by_name: dict[str, float | None] = {}
+    rows = {(row.architecture, row.backend, row.variant): row for row in outcome.rows}
+    for (architecture, backend, variant), row in rows.items():
         for other in (IDIOMATIC, REFERENCE):
             base = rows.get((architecture, backend, other))
-            if way == TUNED and base:
+            if variant == TUNED and base:
                 name = f"{architecture} {backend}, tuned over {other}"
-                found |= {f"{name}: {what}": value for what, value in compared(row, base).items()}
+                by_name |= {f"{name}: {what}": value for what, value in compared(row, base).items()}
     if outcome.costs:
         costs = outcome.costs
         for backend, loop in costs.loop.items():
             name = f"{costs.architecture} {backend}: training.fit over a bare loop"
-            found[name] = loop.ratio
+            by_name[name] = loop.ratio
         for backend, trainings in costs.growth.items():
             name = f"{costs.architecture} {backend}: the speed of the largest training over"
             first = trainings[0]
             largest = max(trainings, key=lambda each: each.examples * each.epochs)
-            found[f"{name} the smallest's"] = (
+            by_name[f"{name} the smallest's"] = (
                 first.seconds_per_example / largest.seconds_per_example
             )
         if costs.loader:
-            found["batches over torchvision's loader"] = costs.loader.ratio
+            by_name["batches over torchvision's loader"] = costs.loader.ratio
         if costs.command:
-            found["triptych list over a bare interpreter"] = costs.command.ratio
+            by_name["triptych list over a bare interpreter"] = costs.command.ratio
     if outcome.accuracy:
         percent = f"{outcome.accuracy.goal.percent:g} %"
-        found[f"time to {percent}, torch, tutorial over fast"] = outcome.accuracy.ratio
-    return {name: value for name, value in found.items() if value is not None}
+        by_name[f"time to {percent}, torch, tutorial over fast"] = outcome.accuracy.ratio
+    return {name: value for name, value in by_name.items() if value is not None}
 
 
 def compared(row: Row, base: Row) -> dict[str, float | None]:
     """How many times better one row is than another: faster, or smaller."""
-    found: dict[str, float | None] = {"training": row.training.median / base.training.median}
+    by_name: dict[str, float | None] = {"training": row.training.median / base.training.median}
     for size, figure in row.inference.items():
         if size in base.inference:
-            found[f"inference of {size}"] = figure.median / base.inference[size].median
+            by_name[f"inference of {size}"] = figure.median / base.inference[size].median
     if row.peak_memory_mib and base.peak_memory_mib:
-        found["memory"] = base.peak_memory_mib / row.peak_memory_mib
-    return found
+        by_name["memory"] = base.peak_memory_mib / row.peak_memory_mib
+    return by_name
 
 
 def break_even(row: Row, base: Row, batch_size: int, per_example: int = 1) -> float | None:
@@ -114,6 +114,7 @@ def break_even(row: Row, base: Row, batch_size: int, per_example: int = 1) -> fl
 def record(outcome: Outcome, path: Path) -> None:
     """Write the ratios, with what they were measured on, to hold later ones against."""
     value = {
+        **formats.stamp("ratios"),
         "machine": machine.describe(),
         "versions": {row.backend: row.versions for row in outcome.rows},
         "device": outcome.request.device,
@@ -131,13 +132,16 @@ def read(path: Path) -> dict[str, float]:
         DataError: the file cannot be read, or is no such file.
     """
     try:
-        value: Any = json.loads(path.read_text("utf-8"))["ratios"]
-        return {str(name): float(ratio) for name, ratio in value.items()}
+        value: Any = json.loads(path.read_text("utf-8"))
+        formats.check(value, "ratios")
+        return {str(name): float(ratio) for name, ratio in value["ratios"].items()}
     except FileNotFoundError as error:
         raise DataError(
             f"there are no recorded ratios in {path}; `triptych bench --record {path.name}` writes "
             "them"
         ) from error
+    except DataError as error:
+        raise DataError(f"{path} cannot be used: {error}") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
             f"{path} has no ratios as `triptych bench --record` writes them: "

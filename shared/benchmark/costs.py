@@ -18,10 +18,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from shared import caches, machine, mnist, registry, specs, tasks, training
+from shared import caches, machine, registry, specs
 from shared.benchmark.measure import Clock
+from shared.data import mnist, tasks
+from shared.data.batches import batches
 from shared.errors import TriptychError
+from shared.panels import PANELS
 from shared.specs import Settings, Spec
+from shared.train.loop import Report, fit
 from shared.workers import Worker, environment
 
 STEPS, EPOCHS = 20, 8
@@ -86,7 +90,7 @@ def collect(
     report: Callable[[str], None],
     start: Callable[[str, Mapping[str, str]], Worker],
 ) -> Costs:
-    """Measure everything, in the tuned way, each backend in a process of its own."""
+    """Measure everything, in the tuned variant, each backend in a process of its own."""
     costs = Costs(spec.name)
     report("costs: the command")
     costs.command = command()
@@ -149,7 +153,7 @@ def _model(name: str, backend: str, device: str) -> tuple[Any, specs.Task, tasks
     """A new tuned model with its task and the sample's arrays."""
     spec = specs.find(name)
     task = spec.require_task()
-    model = registry.load(backend).build(spec.network, device=device, way="tuned")
+    model = registry.load(backend).build(spec.network, device=device, variant="tuned")
     return model, task, tasks.build(task, mnist.load("sample"))
 
 
@@ -167,7 +171,7 @@ def _settings(name: str, epochs: int) -> Settings:
 
 
 def loop(name: str, backend: str, device: str, clock: Clock = time.perf_counter) -> Pair:
-    """In a worker: an epoch of `training.fit` against as many native steps, in turn.
+    """In a worker: an epoch of `fit` against as many native steps, in turn.
 
     `fit` cuts its batches, turns them into tensors, keeps its history and tells of its progress;
     the bare loop has its tensors ready, and waits for the last step alone.
@@ -176,16 +180,16 @@ def loop(name: str, backend: str, device: str, clock: Clock = time.perf_counter)
     few = _some(data.train, STEPS * BATCH)
     settings = _settings(name, EPOCHS)
     other, _, _ = _model(name, backend, device)
-    panel = importlib.import_module(f"{specs.PANELS[backend]}.reference")
+    panel = importlib.import_module(f"{PANELS[backend]}.engine.reference")
     bare_loop = panel.bare_loop(
         other.trainer(task, settings, 0),
-        list(mnist.batches(few, BATCH, seed=0, epoch=1, drop_last=True)),
+        list(batches(few, BATCH, seed=0, epoch=1, drop_last=True)),
     )
     bare_loop()  # compiles
     bare_loop()
     ours, bare = [], []
 
-    def take_turns(report: training.Report) -> None:
+    def take_turns(report: Report) -> None:
         if report.finished is None or report.epoch == 1:  # which compiles
             return
         ours.append(report.finished.train_seconds)
@@ -193,16 +197,16 @@ def loop(name: str, backend: str, device: str, clock: Clock = time.perf_counter)
         bare_loop()
         bare.append(clock() - began)
 
-    training.fit(model, task, _part(data, STEPS * BATCH), settings, report=take_turns)
+    fit(model, task, _part(data, STEPS * BATCH), settings, report=take_turns)
     return pair(ours, bare)
 
 
-def loader(times: int = 3, batches: int = 15, clock: Clock = time.perf_counter) -> Pair:
+def loader(times: int = 3, size: int = 15, clock: Clock = time.perf_counter) -> Pair:
     """In a worker: an epoch of our batches against as many images from torchvision's way."""
     digits = mnist.load("sample").train
-    count = batches * BATCH
+    count = size * BATCH
     ready = {"image": mnist.normalise(digits.images[:count]), "label": digits.labels[:count]}
-    panel: Any = importlib.import_module("torch_impl.reference")
+    panel: Any = importlib.import_module("torch_impl.engine.reference")
     theirs = panel.loader(panel.Digits(digits.images, digits.labels), BATCH, count)
 
     def seconds(iterable: Iterable[Any]) -> float:
@@ -213,7 +217,7 @@ def loader(times: int = 3, batches: int = 15, clock: Clock = time.perf_counter) 
 
     ours, bare = [], []
     for epoch in range(times):
-        several = [mnist.batches(ready, BATCH, seed=0, epoch=20 * epoch + n) for n in range(20)]
+        several = [batches(ready, BATCH, seed=0, epoch=20 * epoch + n) for n in range(20)]
         ours.append(seconds(itertools.chain.from_iterable(several)) / len(several))
         bare.append(seconds(theirs))
     return pair(ours, bare)
@@ -228,14 +232,14 @@ def growth(name: str, backend: str, device: str) -> list[Growth]:
     smallest = len(next(iter(data.train.values()))) // max(SIZES) // BATCH * BATCH
     sizes = [(size * smallest, 1) for size in SIZES]
     # One that does not count: afterwards all libraries are loaded, and caches are warm.
-    training.fit(model, task, _part(data, smallest), _settings(name, 1))
-    found = []
+    fit(model, task, _part(data, smallest), _settings(name, 1))
+    growths = []
     for examples, epochs in [*sizes, *((smallest, times) for times in SIZES[1:])]:
         machine.forget_peak_memory()
-        history = training.fit(model, task, _part(data, examples), _settings(name, epochs))
+        history = fit(model, task, _part(data, examples), _settings(name, epochs))
         steps = sum(epoch.train_seconds for epoch in history.epochs) - history.first_step_seconds
         trained = examples * epochs
         # As if the first step, which compiles, had taken as long as the others.
         whole = steps * trained / (trained - BATCH)
-        found.append(Growth(examples, epochs, whole, machine.peak_memory_mib()))
-    return found
+        growths.append(Growth(examples, epochs, whole, machine.peak_memory_mib()))
+    return growths

@@ -18,15 +18,19 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from shared import machine, mnist, registry, specs, tasks, training
+from shared import machine, registry, specs
+from shared.data import mnist, tasks
+from shared.data.batches import batches
 from shared.errors import DivergedError
-from shared.interface import WAYS
+from shared.interface import VARIANTS
+from shared.panels import PANELS
+from shared.train import loop
 from shared.workers import TUNED
 
 REFERENCE = "reference"
-"""Beside the backends' ways: the framework's official way, in each panel's `reference.py`."""
+"""Beside the backends' variants: the framework's own example, in each panel's `reference.py`."""
 
-ALL_WAYS = (*WAYS, REFERENCE)
+ALL_VARIANTS = (*VARIANTS, REFERENCE)
 REFERENCE_ARCHITECTURE = "mnist_classifier"
 """The one network that has a reference."""
 
@@ -71,7 +75,7 @@ class Job:
 
     architecture: str
     backend: str
-    way: str
+    variant: str
     batch_sizes: tuple[int, ...] = (64, 256)
     epochs: int = 1
     dtype: str = "float32"
@@ -196,7 +200,7 @@ def work(
     return Window(examples * len(times), start - began, cpu, tuple(times))
 
 
-class WaySession:
+class VariantSession:
     """A candidate that trains and infers through the shared interface."""
 
     def __init__(self, job: Job, clock: Clock = time.perf_counter) -> None:
@@ -215,7 +219,7 @@ class WaySession:
             seed=self.job.seed,
             dtype=dtype or self.job.dtype,
             device=self.job.device,
-            way=self.job.way,
+            variant=self.job.variant,
         )
 
     def prepare(self, weights: Weights | None) -> Prepared:
@@ -263,8 +267,8 @@ class WaySession:
         """What the same weights give in float32."""
         model = self._build("float32")
         model.load_weights(self.weights)
-        found: dict[str, np.ndarray] = model(inputs)
-        return found
+        outputs: dict[str, np.ndarray] = model(inputs)
+        return outputs
 
     def _sizes(self) -> list[int]:
         """The batch sizes of inference: a single example too."""
@@ -274,7 +278,7 @@ class WaySession:
         """Training batches, epoch after epoch, in the order of `training.fit`."""
         size, seed = self.job.settings.batch_size, self.job.seed
         for epoch in itertools.count(1):
-            yield from mnist.batches(self.data.train, size, seed=seed, epoch=epoch, drop_last=True)
+            yield from batches(self.data.train, size, seed=seed, epoch=epoch, drop_last=True)
 
     def _train_step(self) -> None:
         """One step, waited for."""
@@ -306,7 +310,7 @@ class WaySession:
         """A training of a new model through `training.fit`."""
         model = self._build()
         model.load_weights(self.weights)
-        history = training.fit(model, self.task, self.data, self.job.settings, seed=self.job.seed)
+        history = loop.fit(model, self.task, self.data, self.job.settings, seed=self.job.seed)
         return sum(epoch.train_seconds for epoch in history.epochs) - history.first_step_seconds
 
 
@@ -324,7 +328,7 @@ class ReferenceSession:
 
     def _build(self) -> Any:
         """A new one; the first has the imports to pay for too."""
-        panel: Any = importlib.import_module(f"{specs.PANELS[self.job.backend]}.reference")
+        panel: Any = importlib.import_module(f"{PANELS[self.job.backend]}.engine.reference")
         return panel.Reference(
             self.digits.images,
             self.digits.labels,
@@ -396,16 +400,6 @@ def _cpus() -> int:
     return os.cpu_count() or 1
 
 
-_session: Session | None = None
-
-
-def begin(job: Job, weights: Weights | None) -> Prepared:
-    """In a worker: make its session, and get it warm."""
-    global _session
-    _session = ReferenceSession(job) if job.way == REFERENCE else WaySession(job)
-    return _session.prepare(weights)
-
-
-def go_on(method: str, *arguments: Any) -> Any:
-    """In a worker: ask its session for more."""
-    return getattr(_session, method)(*arguments)
+def session(job: Job) -> Session:
+    """In a worker: what measures a candidate there."""
+    return ReferenceSession(job) if job.variant == REFERENCE else VariantSession(job)

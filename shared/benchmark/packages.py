@@ -12,7 +12,7 @@ from shared import registry
 
 
 def environment_bytes(backend: str, project: str = "triptych") -> int | None:
-    """Bytes of the files of all packages that `pip install 'triptych[BACKEND]'` brings.
+    """Bytes of the files of all packages that `pip install '.[BACKEND]'` brings.
 
     None where the project itself is not installed, so that nothing says what it needs. What a
     package makes of itself later, such as compiled Python, is not counted.

@@ -15,19 +15,18 @@ from typing import Any
 
 import numpy as np
 
-from shared import flops, machine, mnist, registry, specs, tasks, training, workers
+from shared import formats, machine, registry, specs, workers
 from shared.benchmark import accuracy, costs, measure
 from shared.benchmark.measure import REFERENCE, REFERENCE_ARCHITECTURE, Job, Prepared, Window
 from shared.benchmark.packages import environment_bytes
+from shared.boundary import kept
+from shared.data import files, tasks
+from shared.differences import largest_gap, most_by_rounding
 from shared.errors import ConfigurationError, TriptychError
-from shared.interface import kept
-from shared.parity import arrays
-from shared.parity.judge import most_by_rounding
+from shared.figures import Figure, figure
 from shared.specs import Spec
+from shared.train import loop
 from shared.workers import COMPILED_ANEW, SHARED_GPU, Worker
-
-MOST_FOREIGN = 10.0
-"""Percent of the machine's CPU time that others may take before the figures are doubted."""
 
 Report = Callable[[str], None]
 Start = Callable[[str, Mapping[str, str]], Worker]
@@ -39,7 +38,7 @@ class Request:
 
     architectures: tuple[str, ...] = (REFERENCE_ARCHITECTURE,)
     backends: tuple[str, ...] = registry.BACKENDS
-    ways: tuple[str, ...] = measure.ALL_WAYS
+    variants: tuple[str, ...] = measure.ALL_VARIANTS
     batch_sizes: tuple[int, ...] = (64, 256)
     dtype: str = "float32"
     device: str = "cpu"
@@ -58,17 +57,17 @@ class Request:
                 raise ConfigurationError(f"a batch size must be at least 1, not {size}")
         if not 0 < self.seconds < float("inf"):
             raise ConfigurationError(f"seconds must be above 0, not {self.seconds:g}")
-        digits = mnist.COUNTS["sample"][0]
+        digits = files.COUNTS["sample"][0]
         for name in self.architectures:
             spec = specs.find(name)
             settings = Job(spec.name, "", "", self.batch_sizes).settings
-            training.check_batch(settings, tasks.examples(spec.require_task(), digits))
-        if self.ways == (REFERENCE,) and REFERENCE_ARCHITECTURE not in self.architectures:
+            loop.check_batch(settings, tasks.examples(spec.require_task(), digits))
+        if self.variants == (REFERENCE,) and REFERENCE_ARCHITECTURE not in self.architectures:
             raise ConfigurationError(
                 f"there is a reference of {REFERENCE_ARCHITECTURE} alone, not of "
                 f"{', '.join(self.architectures)}"
             )
-        if self.ways == (REFERENCE,) and self.dtype != "float32":
+        if self.variants == (REFERENCE,) and self.dtype != "float32":
             raise ConfigurationError(f"a reference computes in float32, not in {self.dtype}")
         if self.goal and self.dtype != "float32":
             raise ConfigurationError(
@@ -77,35 +76,25 @@ class Request:
 
     def jobs(self, architecture: str, backends: Sequence[str]) -> list[Job]:
         """The candidates of one architecture."""
-        ways = [
-            way
-            for way in self.ways
-            if way != REFERENCE
+        variants = [
+            variant
+            for variant in self.variants
+            if variant != REFERENCE
             or (architecture == REFERENCE_ARCHITECTURE and self.dtype == "float32")
         ]
         return [
-            Job(architecture, backend, way, self.batch_sizes, self.epochs, self.dtype, self.device)
+            Job(
+                architecture,
+                backend,
+                variant,
+                self.batch_sizes,
+                self.epochs,
+                self.dtype,
+                self.device,
+            )
             for backend in backends
-            for way in ways
+            for variant in variants
         ]
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A rate, once each round: the median, and half the interquartile range in percent of it."""
-
-    median: float
-    spread: float | None
-    rounds: tuple[float, ...]
-
-
-def figure(values: Sequence[float]) -> Figure:
-    """The figure of one value a round; one round alone has no spread."""
-    middle = statistics.median(values)
-    if len(values) < 2:
-        return Figure(middle, None, tuple(values))
-    low, high = np.percentile(values, [25, 75])
-    return Figure(middle, float(100 * (high - low) / 2 / middle), tuple(values))
 
 
 @dataclass(frozen=True)
@@ -132,7 +121,7 @@ class Row:
 
     architecture: str
     backend: str
-    way: str
+    variant: str
     unit: str
     versions: dict[str, str]
     resolved: dict[str, str]
@@ -161,8 +150,8 @@ class Row:
 
     @property
     def title(self) -> str:
-        """The backend and the way."""
-        return f"{self.backend} {self.way}"
+        """The backend and the variant."""
+        return f"{self.backend} {self.variant}"
 
 
 @dataclass
@@ -182,7 +171,7 @@ class Outcome:
     @property
     def disturbed(self) -> bool:
         """Whether others took so much of the machine that the figures may be wrong."""
-        return self.foreign_load is not None and self.foreign_load > MOST_FOREIGN
+        return machine.is_disturbed(self.foreign_load)
 
     @property
     def wrong(self) -> list[Row]:
@@ -209,6 +198,7 @@ class Outcome:
         """The same as plain dictionaries, for JSON."""
         rows = [{**asdict(row), "total_seconds": row.total_seconds} for row in self.rows]
         return {
+            **formats.stamp("benchmark"),
             **asdict(self),
             "rows": rows,
             "accuracy": self.accuracy.to_dict() if self.accuracy else None,
@@ -243,22 +233,23 @@ class Candidate:
     @property
     def title(self) -> str:
         """What errors are told of."""
-        return f"{self.job.architecture} {self.job.backend} {self.job.way}"
+        return f"{self.job.architecture} {self.job.backend} {self.job.variant}"
 
     def prepare(self, start: Start, weights: Mapping[str, np.ndarray] | None) -> None:
-        """Start the worker, in the environment of the way, and get it warm."""
+        """Start the worker, in the environment of the variant, and get it warm."""
         environment = {
-            **workers.environment(self.job.way),
+            **workers.environment(self.job.variant),
             **COMPILED_ANEW,
             **(SHARED_GPU if self.job.device == "cuda" else {}),
         }
         self.worker = self.stack.enter_context(start(self.job.backend, environment))
         self.worker.wait_until_ready()
-        self.prepared = self.worker.call(measure.begin, self.job, weights)
+        self.worker.hold(self.title, measure.session, self.job)
+        self.prepared = self._ask("prepare", weights)
 
     def measurements(self) -> list[str]:
         """What it is asked for in each round."""
-        if self.job.way == REFERENCE:
+        if self.job.variant == REFERENCE:
             return ["training"]
         sizes = dict.fromkeys([*self.job.batch_sizes, 1])
         return ["training", *(f"inference {size}" for size in sizes)]
@@ -269,13 +260,17 @@ class Candidate:
         if what != "training":
             arguments = ("infer", int(what.split()[1]), seconds)
         with self.load.watch():
-            window = self.worker.call(measure.go_on, *arguments)
+            window = self._ask(*arguments)
         self.windows.setdefault(what, []).append(window)
 
     def train_whole(self) -> None:
         """Train from the beginning."""
         with self.load.watch():
-            self.later_seconds = self.worker.call(measure.go_on, "run_epochs")
+            self.later_seconds = self._ask("run_epochs")
+
+    def _ask(self, method: str, *arguments: Any) -> Any:
+        """What its session in the worker answers."""
+        return self.worker.result(self.worker.ask(self.title, method, *arguments))
 
 
 def run(
@@ -404,29 +399,21 @@ def _rows(candidates: Sequence[Candidate], peak: float) -> list[Row]:
         row = _row(candidate, peak)
         outputs, exact = candidate.prepared.outputs, candidate.prepared.exact
         if exact:
-            row.difference = _difference(exact, outputs)
+            row.difference = largest_gap(exact, outputs)
             row.held_against = "float32"
         elif outputs and first is None:
             first = candidate
         elif outputs and first:
-            row.difference = _difference(first.prepared.outputs, outputs)
-            row.held_against = f"{first.job.backend} {first.job.way}"
+            row.difference = largest_gap(first.prepared.outputs, outputs)
+            row.held_against = f"{first.job.backend} {first.job.variant}"
         rows.append(row)
     return rows
-
-
-def _difference(wanted: Mapping[str, np.ndarray], found: Mapping[str, np.ndarray]) -> float:
-    """How far outputs are from others; without bound where they are not finite."""
-    try:
-        return max(arrays.difference(wanted[name], found[name]) for name in wanted)
-    except ValueError:
-        return float("inf")
 
 
 def _row(candidate: Candidate, peak: float) -> Row:
     job, prepared, worker = candidate.job, candidate.prepared, candidate.worker
     spec = specs.find(job.architecture)
-    work = flops.count(spec.network)
+    work = spec.operations
     name, per_example = unit(spec)
 
     def rates(what: str) -> list[float]:
@@ -453,7 +440,7 @@ def _row(candidate: Candidate, peak: float) -> Row:
     return Row(
         job.architecture,
         job.backend,
-        job.way,
+        job.variant,
         name,
         prepared.versions,
         prepared.resolved,

@@ -14,10 +14,10 @@ from rich.text import Text
 
 from shared import machine, specs
 from shared.benchmark import accuracy, check
-from shared.benchmark.run import MOST_FOREIGN, Figure, Outcome, Row, unit
+from shared.benchmark.run import Figure, Outcome, Row, unit
+from shared.boundary import kept
 from shared.errors import ConfigurationError
-from shared.interface import kept
-from shared.terminal import colour
+from shared.terminal import colour, print_gaps
 
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 """The marks in a file between which `write` puts the tables."""
@@ -52,12 +52,10 @@ def show(outcome: Outcome, console: Console) -> None:
         console.print(line, highlight=False, soft_wrap=True)
     for line in _settings(outcome):
         console.print(line, style="dim", highlight=False, soft_wrap=True)
-    for name, reason in outcome.skipped.items():
-        console.print(f"{name}: skipped; {reason}", style="yellow", highlight=False, soft_wrap=True)
+    print_gaps(console, outcome.skipped)
     for line in warnings(outcome):
         console.print(line, style="yellow", highlight=False, soft_wrap=True)
-    for name, reason in outcome.errors.items():
-        console.print(f"{name}: {reason}", style="red", highlight=False, soft_wrap=True)
+    print_gaps(console, {}, outcome.errors)
     for row in outcome.wrong:
         console.print(
             f"{row.architecture} {row.title}: the first outputs differ from "
@@ -81,8 +79,10 @@ def show_check(verdict: check.Verdict, console: Console) -> None:
     for each in verdict.checked:
         if each.now is not None:
             measured += 1
-            said, style = ("fell", "red") if each.fell else ("holds", None)
-            table.add_row(each.name, f"{each.recorded:.2f}", f"{each.now:.2f}", said, style=style)
+            message, style = ("fell", "red") if each.fell else ("holds", None)
+            table.add_row(
+                each.name, f"{each.recorded:.2f}", f"{each.now:.2f}", message, style=style
+            )
     if not measured:
         console.print("none of the recorded ratios was measured", style="red")
         return
@@ -178,17 +178,17 @@ def _memory(row: Row) -> str:
 
 
 def comparisons(outcome: Outcome, architecture: str) -> list[str]:
-    """How much better the tuned way is than the others, at what price, a line for each.
+    """How much better the tuned variant is than the others, at what price, a line for each.
 
     And how far all outputs are from the first candidate's, or in bfloat16 from float32's: speed is
     nothing if they are wrong.
     """
-    rows = {(row.backend, row.way): row for row in outcome.of(architecture)}
+    rows = {(row.backend, row.variant): row for row in outcome.of(architecture)}
     lines = []
-    for (backend, way), row in rows.items():
+    for (backend, variant), row in rows.items():
         for other in (check.IDIOMATIC, check.REFERENCE):
             base = rows.get((backend, other))
-            if way != check.TUNED or base is None:
+            if variant != check.TUNED or base is None:
                 continue
             better = ", ".join(
                 f"{what} {value:.2f} x"
@@ -211,8 +211,8 @@ def comparisons(outcome: Outcome, architecture: str) -> list[str]:
     return lines
 
 
-def _goal(found: accuracy.Accuracy) -> str:
-    goal = found.goal
+def _goal(trainings: accuracy.Accuracy) -> str:
+    goal = trainings.goal
     return f"time to {goal.percent:g} % of the test digits of {goal.data}, seeds {goal.seeds}"
 
 
@@ -241,17 +241,17 @@ _ACCURACY: Sequence[Column] = (
 
 def accuracy_lines(outcome: Outcome) -> list[str]:
     """How much sooner the preset is there, how the tutorial's loop is, and how quiet it was."""
-    found = outcome.accuracy
-    if found is None:
+    trainings = outcome.accuracy
+    if trainings is None:
         return []
     lines = []
-    if found.ratio:
+    if trainings.ratio:
         lines.append(
-            f"torch, preset fast over the tutorial's loop: {found.goal.percent:g} % "
-            f"{found.ratio:.2f} x sooner"
+            f"torch, preset fast over the tutorial's loop: {trainings.goal.percent:g} % "
+            f"{trainings.ratio:.2f} x sooner"
         )
-    if found.foreign_load is not None:
-        lines.append(f"foreign load meanwhile: {found.foreign_load:.1f} % of the CPU time")
+    if trainings.foreign_load is not None:
+        lines.append(f"foreign load meanwhile: {trainings.foreign_load:.1f} % of the CPU time")
     return lines
 
 
@@ -329,22 +329,17 @@ def _settings(outcome: Outcome) -> list[str]:
 
 def warnings(outcome: Outcome) -> list[str]:
     """What makes the figures doubtful."""
-    lines = []
-    if outcome.disturbed:
+    lines = machine.disturbance(outcome.foreign_load)
+    trainings = outcome.accuracy
+    if trainings and machine.is_disturbed(trainings.foreign_load):
         lines.append(
-            f"WARNING: other processes took {outcome.foreign_load:.0f} % of the machine's CPU time "
-            f"while this ran, where {MOST_FOREIGN:.0f} % is much: measure again on a quiet machine"
+            f"WARNING: other processes took {trainings.foreign_load:.0f} % of the CPU time on the "
+            f"way to {trainings.goal.percent:g} %"
         )
-    found = outcome.accuracy
-    if found and found.foreign_load is not None and found.foreign_load > MOST_FOREIGN:
+    if trainings and trainings.goal.data == "sample":
         lines.append(
-            f"WARNING: other processes took {found.foreign_load:.0f} % of the CPU time on the way "
-            f"to {found.goal.percent:g} %"
-        )
-    if found and found.goal.data == "sample":
-        lines.append(
-            f"the time to {found.goal.percent:g} % is meant for the full MNIST: the sample's 4,000 "
-            "training digits are too few for 99 %"
+            f"the time to {trainings.goal.percent:g} % is meant for the full MNIST: the sample's "
+            "4,000 training digits are too few for 99 %"
         )
     for row in outcome.rows:
         unsteady = [what for what, warm in row.warm_up.items() if not warm.stable]
@@ -371,8 +366,8 @@ def markdown(outcome: Outcome) -> str:
     if len(measured) > 1:
         backends = ", ".join(dict.fromkeys(row.backend for row in outcome.rows))
         blocks.append(
-            f"The tuned way over the idiomatic, and the share of the peak that it trains at, of "
-            f"{backends}:"
+            f"The tuned variant over the idiomatic, and the share of the peak that it trains at, "
+            f"of {backends}:"
         )
         blocks.append(_markdown_table(_overview(outcome), measured))
     if outcome.accuracy:
@@ -387,17 +382,17 @@ def markdown(outcome: Outcome) -> str:
 
 def _overview(outcome: Outcome) -> list[Column]:
     """The columns of a table with a row for each architecture, and all backends in a cell."""
-    rows = {(row.architecture, row.backend, row.way): row for row in outcome.rows}
+    rows = {(row.architecture, row.backend, row.variant): row for row in outcome.rows}
     backends = list(dict.fromkeys(row.backend for row in outcome.rows))
 
     def cells(cell: Callable[[Row, Row], str]) -> Callable[[str], str]:
         def of(architecture: str) -> str:
-            found = []
+            texts = []
             for backend in backends:
                 row = rows.get((architecture, backend, check.TUNED))
                 base = rows.get((architecture, backend, check.IDIOMATIC))
-                found.append(cell(row, base) if row and base else NONE)
-            return ", ".join(found)
+                texts.append(cell(row, base) if row and base else NONE)
+            return ", ".join(texts)
 
         return of
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from shared.parity.own import Report, assert_same_model, compare_models
+    from shared.parity.user_models import Report, assert_same_model, compare_models
 
 __all__ = ["Report", "assert_same_model", "compare_models"]
 
@@ -16,7 +16,7 @@ __all__ = ["Report", "assert_same_model", "compare_models"]
 def __getattr__(name: str) -> Any:
     """Import what is asked for when it is: a command that compares nothing need not wait."""
     if name in __all__:
-        from shared.parity import own
+        from shared.parity import user_models
 
-        return getattr(own, name)
+        return getattr(user_models, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

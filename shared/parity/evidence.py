@@ -15,12 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from shared import weights
-from shared.errors import EvidenceError, WeightsError
+from shared import formats, weights
+from shared.errors import DataError, EvidenceError, WeightsError
 from shared.interface import TensorInfo
 
-FORMAT = 1
-_KIND = "triptych evidence"
 Arrays = dict[str, np.ndarray]
 
 
@@ -42,10 +40,10 @@ class CaseEvidence:
     - `steps/RECIPE/TENSOR` and `steps/RECIPE/TENSOR@SLOT`: sketches of a parameter and of its
       optimizer's state after each step; `first/RECIPE/TENSOR`: a parameter after one step, and
       `first gradients/TENSOR` with which it was made;
-    - `forced/TENSOR`: in float32, sketches of what each step changes when it starts from the
-      weights and the optimizer's state of a float64 training; `forced float64/TENSOR`: of what
-      that training changes itself; `forced kinks/STEP/LAYER`: a value that fell on the other
-      side of a ReLU or a maximum in that step.
+    - `teacher-forced/TENSOR`: in float32, sketches of what each step changes when it starts from
+      the weights and the optimizer's state of a float64 training; `teacher-forced float64/TENSOR`:
+      of what that training changes itself; `teacher-forced kinks/STEP/LAYER`: a value that fell on
+      the other side of a ReLU or a maximum in that step.
     """
 
     backend: str
@@ -98,12 +96,11 @@ def write(path: Path, evidence: Evidence) -> None:
     arrays: Arrays = {}
     orders: dict[str, Any] = {}
     for index, case in enumerate(evidence.cases.values()):
-        for dtype, found in case.arrays.items():
-            orders[f"{index}/{dtype}"] = list(found)
-            arrays |= {f"{index}/{dtype}/{name}": array for name, array in found.items()}
+        for dtype, named in case.arrays.items():
+            orders[f"{index}/{dtype}"] = list(named)
+            arrays |= {f"{index}/{dtype}/{name}": array for name, array in named.items()}
     about = {
-        "kind": _KIND,
-        "format": FORMAT,
+        **formats.stamp("evidence"),
         **{
             name: getattr(evidence, name)
             for name in ("architecture", "backend", "versions", "device", "precision", "networks")
@@ -138,13 +135,12 @@ def read(path: Path) -> Evidence:
         reason = str(error).partition(": ")[2] or str(error)
         raise EvidenceError(f"cannot read evidence from {path}: {reason}") from error
     about = metadata.get("about")
-    if not isinstance(about, dict) or about.get("kind") != _KIND:
+    if not isinstance(about, dict) or formats.kind_of(about) != "evidence":
         raise EvidenceError(f"{path} is no evidence; `triptych record` writes such files")
-    if about.get("format") != FORMAT:
-        raise EvidenceError(
-            f"{path} is evidence of format {about.get('format')}, and this version reads format "
-            f"{FORMAT}; record it again"
-        )
+    try:
+        version = formats.check(about, "evidence")
+    except DataError as error:
+        raise EvidenceError(f"{path} cannot be read: {error}") from error
     if metadata.get("sum") != _sum(about, arrays):
         raise EvidenceError(f"{path} was changed after it was written; record it again")
     cases = {}
@@ -153,15 +149,15 @@ def read(path: Path) -> Evidence:
             dtype: [TensorInfo(**{**row, "shape": tuple(row["shape"])}) for row in rows]
             for dtype, rows in case["tables"].items()
         }
-        found = {
+        by_dtype = {
             dtype: {
-                name: arrays[f"{index}/{dtype}/{name}"]
+                formats.modern_array(name, version): arrays[f"{index}/{dtype}/{name}"]
                 for name in about["orders"][f"{index}/{dtype}"]
             }
             for dtype in tables
         }
         cases[case["label"]] = CaseEvidence(
-            about["backend"], case["label"], tables, found, case["dropouts"], case["unbiased"]
+            about["backend"], case["label"], tables, by_dtype, case["dropouts"], case["unbiased"]
         )
     return Evidence(
         about["architecture"],

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shared.parity import arrays, causes, recipes
+from shared.differences import gap, sketch_difference, unpadded
+from shared.parity import causes, recipes, samples
 from shared.parity.evidence import Arrays, CaseEvidence
 
 Tolerances = Callable[[Iterable[str]], dict[str, float]]
@@ -37,8 +38,12 @@ class Divergence:
     def text(self) -> str:
         """One sentence."""
         size = f"by {self.difference:.1e}" if np.isfinite(self.difference) else "beyond measure"
-        said = f"first {self.point} differs {size}"
-        return f"{said}: {self.cause}" if self.cause else f"{said}; no known convention explains it"
+        message = f"first {self.point} differs {size}"
+        return (
+            f"{message}: {self.cause}"
+            if self.cause
+            else f"{message}; no known convention explains it"
+        )
 
 
 def locate(
@@ -67,7 +72,7 @@ class _Search:
         """Both backends' arrays of a rung."""
         return self.a.under(self.dtype, rung), self.b.under(self.dtype, rung)
 
-    def found(
+    def divergence(
         self,
         mode: str,
         layer: str,
@@ -99,24 +104,24 @@ class _Search:
             layer, _, which = name.rpartition(":")
             first, second = one[name], other[name]
             if which == "in":
-                first, second, _ = arrays.unpadded(first, second)
-            size = _difference(first, second)
+                first, second, _ = unpadded(first, second)
+            size = gap(first, second)
             if size <= allowed[f"{mode}/{name}"]:
                 before[name] = first
                 continue
             if which == "in":
                 seen, ours, theirs = self.one_call(mode, before, first, second)
                 cause = causes.explain_between(*self.names, seen, ours, theirs)
-                return self.found(mode, layer, f"the input of {layer}", size, cause)
-            tensors, given = self.weights(layer), (f"{layer}:in" in shared)
-            if tensors and given and which == "out":
-                ins = arrays.unpadded(one[f"{layer}:in"], other[f"{layer}:in"])[:2]
+                return self.divergence(mode, layer, f"the input of {layer}", size, cause)
+            tensors, has_input = self.weights(layer), (f"{layer}:in" in shared)
+            if tensors and has_input and which == "out":
+                ins = unpadded(one[f"{layer}:in"], other[f"{layer}:in"])[:2]
                 cause = causes.explain_layer(
                     *self.names, tensors, ins[0], first, ins[1], second, mode == "training"
                 )
             else:
                 cause = causes.explain_between(*self.names, before, first, second)
-            return self.found(mode, layer, f"the output of {layer}", size, cause)
+            return self.divergence(mode, layer, f"the output of {layer}", size, cause)
         return None
 
     def one_call(
@@ -150,18 +155,20 @@ class _Search:
         """The network's own outputs, where all layers agree; dropout was off in these."""
         still = self.sides("own dropout")
         for name in [name for name in still[0] if name in still[1]]:
-            for backend, found in zip(self.names, still, strict=True):
-                if found[name][3] != 0:
+            for backend, figures in zip(self.names, still, strict=True):
+                if figures[name][3] != 0:
                     cause = causes.Cause("dropout", f"{backend} drops values in evaluation mode")
-                    size = float(found[name][3])
-                    return self.found("evaluation", name, f"the output of {name}", size, cause)
+                    size = float(figures[name][3])
+                    return self.divergence("evaluation", name, f"the output of {name}", size, cause)
         one, other = self.sides("forward")
         allowed = self.tolerances([f"forward/{name}" for name in one])
         for name in [name for name in one if name in other]:
-            size = _difference(one[name], other[name])
+            size = gap(one[name], other[name])
             if size > allowed[f"forward/{name}"]:
                 output = name.partition("/")[2]
-                return self.found("evaluation", "", f"the network's output {output}", size, None)
+                return self.divergence(
+                    "evaluation", "", f"the network's output {output}", size, None
+                )
         return None
 
     def loss(self) -> Divergence | None:
@@ -170,29 +177,29 @@ class _Search:
             one, other = self.sides(rung)
             if "value" not in one or "value" not in other:
                 continue
-            size = _difference(one["value"], other["value"])
+            size = gap(one["value"], other["value"])
             if size > self.tolerances([f"{rung}/value"])[f"{rung}/value"]:
                 if rung != "loss":
-                    return self.found("training", "", "the loss with given masks", size, None)
+                    return self.divergence("training", "", "the loss with given masks", size, None)
                 cause = None
                 if one["value"].size == other["value"].size == 1:
                     values = one["value"].item(), other["value"].item()
                     cause = causes.explain_loss(*self.names, *values, self.sizes())
-                return self.found("training", "", "the loss of equal outputs", size, cause)
+                return self.divergence("training", "", "the loss of equal outputs", size, cause)
         return None
 
     def sizes(self) -> dict[str, int]:
         """What a loss may be summed over."""
-        found: dict[str, int] = {}
+        counts: dict[str, int] = {}
         for target in self.a.under(self.dtype, "targets").values():
-            found.setdefault("batch", len(target))
+            counts.setdefault("batch", len(target))
             counted = int((target >= 0).sum()) if target.dtype.kind == "i" else target.size
-            found.setdefault("labels", counted)
-            found.setdefault("values", target.size)
+            counts.setdefault("labels", counted)
+            counts.setdefault("values", target.size)
         forward = self.a.under(self.dtype, "forward")
         for output in forward.values():
-            found.setdefault("classes", output.shape[-1])
-        return found
+            counts.setdefault("classes", output.shape[-1])
+        return counts
 
     def backward(self) -> Divergence | None:
         """The last layer, and so the first on the way back, with another gradient."""
@@ -211,12 +218,12 @@ class _Search:
             listed = [*one] if rung == "input gradients" else names
             allowed = self.tolerances([f"{rung}/{name}" for name in listed])
             for name in [name for name in listed if name in one and name in other]:
-                size = _difference(one[name], other[name])
+                size = gap(one[name], other[name])
                 if size <= allowed[f"{rung}/{name}"]:
                     continue
                 cause = causes.explain_gradients(*self.names, one, other)
                 layer = "" if rung == "input gradients" else name.rpartition(".")[0]
-                return self.found("training", layer, f"the gradient of {name}", size, cause)
+                return self.divergence("training", layer, f"the gradient of {name}", size, cause)
         return None
 
     def with_zeros(self, rung: str) -> tuple[Arrays, Arrays]:
@@ -230,43 +237,43 @@ class _Search:
         one, other = self.sides("buffers")
         for name in [name for name in one if name in other]:
             layer = name.rpartition(".")[0]
-            size = _difference(one[name], other[name])
+            size = gap(one[name], other[name])
             # That PyTorch's variance is the unbiased one is as it should be.
             unlike = self.a.unbiased != self.b.unbiased and name.endswith("running_var")
             if unlike and size <= 1e-12 and self.shift(name):
                 odd = self.names[0] if self.a.unbiased else self.names[1]
                 biased = causes.Cause("unbiased variance", f"{odd} stores the biased variance")
-                said = f"what {name} should be after a step"
-                return self.found("training", layer, said, self.shift(name), biased)
+                message = f"what {name} should be after a step"
+                return self.divergence("training", layer, message, self.shift(name), biased)
             if size <= 1e-12:
                 continue
             cause = self.statistics(layer)
             if unlike and (cause is None or "variance" in cause.kind):
                 continue
-            return self.found("training", layer, f"{name} after a step", size, cause)
+            return self.divergence("training", layer, f"{name} after a step", size, cause)
         return None
 
     def shift(self, name: str) -> float:
         """How far one value more or less moves a variance, relative to it."""
         before, (after, _) = self.a.under(self.dtype, "weights"), self.sides("buffers")
-        given = self.a.under(self.dtype, "training").get(f"{name.rpartition('.')[0]}:in")
-        if given is None or name not in before or np.array_equal(before[name], after[name]):
+        inputs = self.a.under(self.dtype, "training").get(f"{name.rpartition('.')[0]}:in")
+        if inputs is None or name not in before or np.array_equal(before[name], after[name]):
             return 0.0
-        count = given.size // given.shape[-1]
+        count = inputs.size // inputs.shape[-1]
         return 1 / (count - 1) if count > 1 else 0.0
 
     def statistics(self, layer: str) -> causes.Cause | None:
         """Why a batch norm's statistics differ."""
         tensors = (self.a.under(self.dtype, "weights"), *self.sides("buffers"))
         names = [f"{layer}.running_mean", f"{layer}.running_var"]
-        given = self.a.under(self.dtype, "training").get(f"{layer}:in")
-        if given is None or not all(name in of for of in tensors for name in names):
+        inputs = self.a.under(self.dtype, "training").get(f"{layer}:in")
+        if inputs is None or not all(name in of for of in tensors for name in names):
             return None
         if len({of[name].shape for of in tensors for name in names}) > 1:
             return None
         parts = [{name.rpartition(".")[2]: of[name] for name in names} for of in tensors]
-        count = given.size // given.shape[-1]
-        return causes.explain_buffers(*self.names, parts[0], given, parts[1], parts[2], count)
+        count = inputs.size // inputs.shape[-1]
+        return causes.explain_buffers(*self.names, parts[0], inputs, parts[1], parts[2], count)
 
     def update(self, recipe: str) -> Divergence | None:
         """The optimizer: the gradients of the first step agree, and the weights after it do not."""
@@ -274,14 +281,14 @@ class _Search:
         rows = {row.name: row for row in self.a.tables[self.dtype]}
         start = {
             name: array.astype(self.dtype)
-            for name, array in arrays.starting_weights(
+            for name, array in samples.starting_weights(
                 rows.values(), "float32", recipes.SEED
             ).items()
         }
         gradients = self.a.under(self.dtype, "first gradients")
         one, other = self.sides(f"first/{recipe}")
         for name in [name for name in gradients if name in one and name in other]:
-            size = _difference(one[name], other[name])
+            size = gap(one[name], other[name])
             if size > {"float64": 1e-13}.get(self.dtype, 1e-6):
                 trained = {n: start[n] for n in gradients}
                 ours, theirs = ({n: side[n] for n in gradients} for side in (one, other))
@@ -289,7 +296,7 @@ class _Search:
                     *self.names, settings, trained, gradients, ours, theirs
                 )
                 layer = name.rpartition(".")[0]
-                return self.found("training", layer, f"{name} after one step", size, cause)
+                return self.divergence("training", layer, f"{name} after one step", size, cause)
         return self.later(recipe)
 
     def later(self, recipe: str) -> Divergence | None:
@@ -298,7 +305,7 @@ class _Search:
         firsts: list[tuple[int, str, float]] = []
         for name in [n for n in one if n in other and not n.endswith("running_var")]:
             try:
-                steps = arrays.sketch_difference(one[name], other[name])
+                steps = sketch_difference(one[name], other[name])
             except ValueError:
                 continue
             above = np.flatnonzero(steps > {"float64": recipes.TRAINED}.get(self.dtype, 1e-3))
@@ -308,14 +315,4 @@ class _Search:
             return None
         step, name, size = min(firsts)
         layer = name.partition("@")[0].rpartition(".")[0]
-        return self.found("training", layer, f"{name} after step {step + 1}", size, None)
-
-
-def _difference(a: np.ndarray, b: np.ndarray) -> float:
-    """A difference that is infinite where there is none to measure."""
-    if a.dtype.kind != "f" and b.dtype.kind != "f":
-        return 0.0 if np.array_equal(a, b) else float("inf")
-    try:
-        return arrays.difference(a, b)
-    except ValueError:
-        return float("inf")
+        return self.divergence("training", layer, f"{name} after step {step + 1}", size, None)

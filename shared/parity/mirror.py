@@ -7,13 +7,10 @@ constructor arguments and defaults, the same attributes, the same methods and th
 from __future__ import annotations
 
 import ast
-import importlib.util
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
-from shared.specs import PANELS
+from shared.panels import FORWARD, PANELS, source
 
-FORWARD = {"torch": "forward", "flax": "__call__", "keras": "call"}
 # Methods that a framework asks for, or calls, and the others do not know.
 HOOKS = {
     "torch": {"train", "frozen"},
@@ -22,14 +19,6 @@ HOOKS = {
 }
 
 Outline = list[tuple[str, list[str]]]
-
-
-def source(backend: str, file: str) -> Path:
-    """The path of an architecture's file in a panel; the framework is not imported."""
-    found = importlib.util.find_spec(PANELS[backend])
-    if found is None or found.origin is None:  # pragma: no cover - the packages come together
-        raise FileNotFoundError(PANELS[backend])
-    return Path(found.origin).with_name(f"{file}.py")
 
 
 def compare(file: str) -> list[str]:
@@ -42,18 +31,20 @@ def compare(file: str) -> list[str]:
 def differences(outlines: Mapping[str, Outline]) -> list[str]:
     """Hold every panel's outline against the first one's."""
     (first, expected), *others = outlines.items()
-    found = []
-    for backend, given in others:
-        names, wanted = [name for name, _ in given], [name for name, _ in expected]
-        if names != wanted:
-            found.append(f"{first} has {', '.join(wanted)}; {backend} has {', '.join(names)}")
+    problems = []
+    for backend, actual in others:
+        names, expected_names = [name for name, _ in actual], [name for name, _ in expected]
+        if names != expected_names:
+            problems.append(
+                f"{first} has {', '.join(expected_names)}; {backend} has {', '.join(names)}"
+            )
             continue
-        for (name, a), (_, b) in zip(expected, given, strict=True):
+        for (name, a), (_, b) in zip(expected, actual, strict=True):
             if a != b:
-                found.append(f"{name}: {first} has {'; '.join(a)}, {backend} has {'; '.join(b)}")
+                problems.append(f"{name}: {first} has {'; '.join(a)}, {backend} has {'; '.join(b)}")
     if not expected:
-        found.append(f"{first} has no classes to compare")
-    return found
+        problems.append(f"{first} has no classes to compare")
+    return problems
 
 
 def outline(text: str, backend: str) -> Outline:

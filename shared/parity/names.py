@@ -63,9 +63,9 @@ def pair(a: Named, b: Named, mapping: Mapping[str, str] | None = None) -> dict[s
     """
     mapping = dict(mapping or {})
     _check(mapping, a, b)
-    found = {name: renamed(name, mapping) for name in b.shapes}
+    twins = {name: renamed(name, mapping) for name in b.shapes}
     back: dict[str, str] = {}
-    for name, other in found.items():
+    for name, other in twins.items():
         if other in back:
             raise ConfigurationError(
                 f"the mapping makes both {back[other]} and {name} of {b.who} to {other} of {a.who};"
@@ -73,13 +73,13 @@ def pair(a: Named, b: Named, mapping: Mapping[str, str] | None = None) -> dict[s
             )
         back[other] = name
     _check_shapes(a, b, back)
-    layers = {name.rpartition(".")[0]: other.rpartition(".")[0] for name, other in found.items()}
+    layers = {name.rpartition(".")[0]: other.rpartition(".")[0] for name, other in twins.items()}
     taken = set(layers.values())
     for name in b.layers:
         other = renamed(name, mapping)
         if name not in layers and other not in taken:
             layers[name] = other
-    return {**layers, **found}
+    return {**layers, **twins}
 
 
 def _check(mapping: Mapping[str, str], a: Named, b: Named) -> None:
@@ -118,9 +118,9 @@ def _check_shapes(a: Named, b: Named, back: Mapping[str, str]) -> None:
 
 
 def _listed(names: list[str], shapes: Mapping[str, tuple[int, ...]]) -> str:
-    said = [f"{name} {shapes[name]}" for name in names[:_LISTED]]
-    more = len(names) - len(said)
-    return ", ".join(said) + (f" and {more} more" if more else "")
+    message = [f"{name} {shapes[name]}" for name in names[:_LISTED]]
+    more = len(names) - len(message)
+    return ", ".join(message) + (f" and {more} more" if more else "")
 
 
 def suggest(a: Named, b: Named, only_a: Iterable[str], only_b: Iterable[str]) -> dict[str, str]:
@@ -129,13 +129,13 @@ def suggest(a: Named, b: Named, only_a: Iterable[str], only_b: Iterable[str]) ->
     Layers are paired where both models have equally many with tensors of these names and shapes.
     """
     groups = [_groups(a, only_a), _groups(b, only_b)]
-    found: dict[str, str] = {}
+    mapping: dict[str, str] = {}
     for tensors, layers in groups[1].items():
         twins = groups[0].get(tensors, [])
         if len(twins) == len(layers):
-            found |= dict(zip(layers, twins, strict=True))
+            mapping |= dict(zip(layers, twins, strict=True))
     order = {name: place for place, name in enumerate(b.layers)}
-    return dict(sorted(found.items(), key=lambda item: order.get(item[0], len(order))))
+    return dict(sorted(mapping.items(), key=lambda item: order.get(item[0], len(order))))
 
 
 def _groups(model: Named, names: Iterable[str]) -> dict[tuple[object, ...], list[str]]:

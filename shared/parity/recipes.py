@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from shared import mnist, tasks
-from shared.parity.arrays import fitted
+from shared.data import mnist, tasks
+from shared.parity.samples import fitted
 from shared.specs import Case, Network, Objective, Settings, Spec, Task
 
 SEED = 1
@@ -50,13 +50,13 @@ RECIPES: Mapping[str, Settings | None] = {
 }
 
 
-STEPS_BOTH_WAYS = 2
+STEPS_BOTH_VARIANTS = 2
 
-BOTH_WAYS: Mapping[str, Settings] = {
+BOTH_VARIANTS: Mapping[str, Settings] = {
     "momentum": Settings(optimizer="sgd", learning_rate=1.0, momentum=7 / 8),
     "adam": Settings(optimizer="adam", learning_rate=2.0**-3, epsilon=2.0**-2),
 }
-"""What both ways of a backend are trained with: Adam where trainings are compared, else momentum.
+"""What both variants are trained with: Adam where trainings are compared, else momentum.
 
 Adam divides a gradient by its own size and epsilon: one of 1e-8 that is known to 1e-17 is then
 known to 1e-9. With this epsilon each step is known as well as its gradients are. The learning rates
@@ -90,8 +90,8 @@ def task_of(spec: Spec, case: Case) -> Task | None:
     """What a case's loss is: the architecture's own, or for a part distances from random values."""
     if spec.task is None:
         return None
-    wanted = {objective.output for objective in spec.task.objectives}
-    whole = is_whole(spec, case) and wanted <= set(case.network.outputs)
+    expected = {objective.output for objective in spec.task.objectives}
+    whole = is_whole(spec, case) and expected <= set(case.network.outputs)
     return spec.task if whole else distance(case.network)
 
 
@@ -126,17 +126,17 @@ def real_batches(network: Network, task: Task, steps: int) -> list[dict[str, np.
     digits = TRAINED_BATCH * steps * 6  # a strip of digits is made of six
     few = mnist.Split(sample.train.images[:digits], sample.train.labels[:digits])
     arrays = tasks.build(task, mnist.Dataset("sample", few, few, sample.source)).train
-    wanted = {
+    expected = {
         name: (tensor.shape, tensor.low, tensor.high) for name, tensor in network.inputs.items()
     }
     for objective in task.objectives:
         shape = network.outputs[objective.output].shape
         classes = objective.loss == "cross_entropy"
-        wanted.setdefault(
+        expected.setdefault(
             objective.target, (shape[:-1], 0, shape[-1] - 1) if classes else (shape, 0, 0)
         )
     whole = {}
-    for name, (shape, low, high) in wanted.items():
+    for name, (shape, low, high) in expected.items():
         array = fitted(arrays[name][: TRAINED_BATCH * steps], shape)
         if array.dtype.kind == "i":
             array = np.where(array < 0, array, low + (array - low) % (high - low + 1))

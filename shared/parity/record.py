@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from shared.parity import collect
+from shared.parity.collect import begin
 from shared.parity.evidence import Evidence
-from shared.parity.ladder import begin
 from shared.specs import Spec
 
 

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from shared.parity.ladder import RUNGS, Check, Outcome
-from shared.terminal import block, draws, style
+from shared.parity.checks import RUNGS, Check, Outcome
+from shared.terminal import block, draws, print_gaps, style
 
 MEASURED = (
     "forward",
@@ -21,10 +21,10 @@ MEASURED = (
     "gradients",
     "buffers",
     "dropout",
-    "forced",
+    "teacher-forced",
     "optimizers",
     "resume",
-    "ways",
+    "variants",
 )
 BROKEN = {
     "activations": "activa-\ntions",
@@ -52,8 +52,7 @@ def show(outcome: Outcome, console: Console) -> None:
         text = ", ".join(f"{name} {version}" for name, version in versions.items())
         line = Text.assemble((backend, style(backend)), f": {text} on {outcome.device}")
         console.print(line, highlight=False)
-    for backend, reason in outcome.skipped.items():
-        console.print(f"{backend}: skipped; {reason}", style="yellow", highlight=False)
+    print_gaps(console, outcome.skipped)
     dtypes = list(dict.fromkeys(check.dtype for check in outcome.checks if check.dtype))
     for dtype in dtypes:
         if console.is_terminal:
@@ -84,14 +83,14 @@ def summary(outcome: Outcome) -> str:
 
 def worst(outcome: Outcome) -> dict[tuple[str, str], Check]:
     """The check with the largest difference, by dtype and rung; bounded ones do not count."""
-    found: dict[tuple[str, str], Check] = {}
+    largest: dict[tuple[str, str], Check] = {}
     for check in outcome.checks:
         key = (check.dtype, check.rung)
         if check.status != "passed" or check.difference is None:
             continue
-        if key not in found or check.difference > (found[key].difference or 0):
-            found[key] = check
-    return found
+        if key not in largest or check.difference > (largest[key].difference or 0):
+            largest[key] = check
+    return largest
 
 
 def _failures(outcome: Outcome, console: Console) -> None:
@@ -196,7 +195,7 @@ def _rungs(outcome: Outcome, dtype: str) -> list[str]:
 
 def _rows(outcome: Outcome, dtype: str) -> list[Row]:
     """A row for each case, in the order in which they were climbed."""
-    found = []
+    rows = []
     rungs = _rungs(outcome, dtype)
     cases = dict.fromkeys((c.architecture, c.case) for c in outcome.checks if c.dtype == dtype)
     for architecture, case in cases:
@@ -208,8 +207,8 @@ def _rows(outcome: Outcome, dtype: str) -> list[Row]:
         ]
         good = sum(check.status in ("passed", "bounded") for check in of_case)
         cells = [_cell([c for c in of_case if c.rung == rung]) for rung in rungs]
-        found.append(Row(architecture, case, good, len(of_case), cells))
-    return found
+        rows.append(Row(architecture, case, good, len(of_case), cells))
+    return rows
 
 
 def _cell(checks: Sequence[Check]) -> Cell:
@@ -217,9 +216,9 @@ def _cell(checks: Sequence[Check]) -> Cell:
     if not checks:
         return Cell()
     for status in ("missing", "failed"):
-        found = [check for check in checks if check.status == status]
-        if found:
-            sizes = [check.difference for check in found if check.difference is not None]
+        of_status = [check for check in checks if check.status == status]
+        if of_status:
+            sizes = [check.difference for check in of_status if check.difference is not None]
             return Cell(f"{max(sizes):.0e}" if sizes else status, status)
     measured = [c for c in checks if c.status == "passed" and c.difference is not None]
     bounded = sum(check.status == "bounded" for check in checks)
@@ -289,17 +288,17 @@ class Form:
             joined.rstrip()
             return joined
 
-        found = [line(Text(), cells) for cells in head]
+        lines = [line(Text(), cells) for cells in head]
         architecture = ""
         for row, cells in zip(rows, body, strict=True):
             if row.architecture != architecture:
-                found.append(Text(row.architecture, "bold"))
+                lines.append(Text(row.architecture, "bold"))
             architecture = row.architecture
             if self.beside:
-                found.append(line(row.label(label), cells))
+                lines.append(line(row.label(label), cells))
             else:
-                found += [row.label(), line(Text(), cells)]
-        return found
+                lines += [row.label(), line(Text(), cells)]
+        return lines
 
 
 FORMS = (

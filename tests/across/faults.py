@@ -35,7 +35,7 @@ def keras_swapped_kernels() -> None:
     """Kernels loaded without turning their axes, where the shapes allow it."""
     import numpy as np
 
-    from keras_impl import weights
+    from keras_impl.engine import weights
 
     original = weights.from_canonical
 
@@ -48,9 +48,9 @@ def keras_swapped_kernels() -> None:
 
 def dies() -> None:
     """End the process at the first network that is built."""
-    import flax_impl.backend
+    import flax_impl.engine.backend
 
     def end(*_: Any, **__: Any) -> Any:
         os._exit(3)
 
-    flax_impl.backend.FlaxBackend.build = end  # type: ignore[method-assign]
+    flax_impl.engine.backend.FlaxBackend.build = end  # type: ignore[method-assign]

@@ -1,4 +1,4 @@
-"""Models of users in Keras and PyTorch, for the tests of shared.parity.own; run in a worker."""
+"""Models of users in Keras and PyTorch, for the tests of `user_models`; run in a worker."""
 
 from typing import Any
 
@@ -61,28 +61,28 @@ class Several(keras.Model):
 
 def original() -> torch.nn.Module:
     torch.manual_seed(1)
-    made = Original()
+    model = Original()
     with torch.no_grad():
-        for tensor in made.state_dict().values():
+        for tensor in model.state_dict().values():
             if tensor.is_floating_point():
                 tensor += 0.1 + 0.2 * torch.rand_like(tensor)
-    return made
+    return model
 
 
 def port(**changes: Any) -> keras.Model:
-    made = Port(**{"epsilon": 1e-5, "first": True, **changes})
-    made(IMAGES)
-    return made
+    model = Port(**{"epsilon": 1e-5, "first": True, **changes})
+    model(IMAGES)
+    return model
 
 
 def functional() -> keras.Model:
-    given = keras.Input((6, 8, 3))
-    x = layers.Conv2D(4, 3, padding="same", name="body")(given)
+    image = keras.Input((6, 8, 3))
+    x = layers.Conv2D(4, 3, padding="same", name="body")(image)
     x = layers.BatchNormalization(epsilon=1e-5, momentum=0.9, name="norm")(x)
     x = layers.Activation("gelu")(x)
     x = layers.Dropout(0.25, name="sparse")(x)
     x = layers.Flatten()(layers.Permute((3, 1, 2))(x))
-    return keras.Model(given, layers.Dense(5, name="top")(x))
+    return keras.Model(image, layers.Dense(5, name="top")(x))
 
 
 FUNCTIONAL = {"body": "stem", "sparse": "drop", "top": "head"}
@@ -117,18 +117,18 @@ def refused(what: str) -> dict[str, Any]:
 
 def unchanged() -> dict[str, bool]:
     """Whether a Keras model is as it was after comparisons."""
-    made = port()
-    before = [(v, v.value, np.array(v.value)) for v in made.variables]
-    values = ops.convert_to_numpy(made(IMAGES))
+    model = port()
+    before = [(v, v.value, np.array(v.value)) for v in model.variables]
+    values = ops.convert_to_numpy(model(IMAGES))
     for dtype in ("float64", "float32"):
-        answer(original(), made, dtype=dtype)
+        answer(original(), model, dtype=dtype)
     return {
         "values": all(np.array_equal(v.value, array) for v, _, array in before),
         "variables": all(v.value is value for v, value, _ in before),
         "dtypes": {v.dtype for v, _, _ in before} <= {"float32", "uint32", "int64"},
-        "policies": {part.dtype_policy.name for part in made._flatten_layers()} == {"float32"},
-        "outputs": np.array_equal(values, ops.convert_to_numpy(made(IMAGES))),
-        "calls": not any("call" in vars(part) for part in made._flatten_layers()),
+        "policies": {part.dtype_policy.name for part in model._flatten_layers()} == {"float32"},
+        "outputs": np.array_equal(values, ops.convert_to_numpy(model(IMAGES))),
+        "calls": not any("call" in vars(part) for part in model._flatten_layers()),
         "floatx": keras.config.floatx() == "float32",
         "gelu": ops.convert_to_numpy(ops.gelu(np.float32(1))).dtype == np.float32,
     }

@@ -1,4 +1,4 @@
-"""Models of users in PyTorch and Flax, for the tests of shared.parity.own; run in a worker."""
+"""Models of users in PyTorch and Flax, for the tests of `user_models`; run in a worker."""
 
 from typing import Any
 
@@ -21,14 +21,14 @@ PICTURES = RANDOM.normal(size=(3, 6, 8, 4))
 def model(**changes: Any) -> torch.nn.Module:
     """The example's model, with no tensor that holds one value alone."""
     torch.manual_seed(3)
-    made = Torch(**changes)
-    shake(made)
-    return made
+    module = Torch(**changes)
+    shake(module)
+    return module
 
 
-def shake(made: torch.nn.Module) -> None:
+def shake(module: torch.nn.Module) -> None:
     with torch.no_grad():
-        for name, tensor in made.state_dict().items():
+        for name, tensor in module.state_dict().items():
             if tensor.is_floating_point() and name != "scale":
                 tensor += 0.1 + 0.2 * torch.rand_like(tensor)
 

@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 
 from shared import registry
-from shared.parity import conventions, initialisers
-from shared.parity.conventions import MEANINGS, NOT_MEASURED, Ledger
-from shared.parity.initialisers import TOO_FEW, Answers
-from shared.specs import PANELS, find
+from shared.conventions import initialisers, table
+from shared.conventions.initialisers import TOO_FEW, Answers
+from shared.conventions.table import MEANINGS, NOT_MEASURED, Conventions
+from shared.panels import PANELS
+from shared.specs import find
 from shared.workers import ALONE
 from tests.conftest import Lend
 from tests.flavours import QUICKLY
-from tests.made import OF_TORCH, laws
+from tests.laws import OF_TORCH, laws
 from tests.printed import shown
 
 pytestmark = pytest.mark.xdist_group("conventions")  # they share what was measured once
@@ -26,39 +27,39 @@ KEYS = [key for group in MEANINGS.values() for key in group]
 
 
 @pytest.fixture(scope="module")
-def ledger() -> Ledger:
+def conventions() -> Conventions:
     """What the installed libraries answer today, Keras on TensorFlow."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {**ALONE, **QUICKLY, "KERAS_BACKEND": "tensorflow"}.items():
             patch.setenv(name, value)
         if not registry.installed():
             pytest.skip("no backend is installed")
-        found = conventions.collect(list(PANELS))
-    assert not found.errors
-    assert list(found.versions) == registry.installed()
-    return found
+        answers = table.collect(list(PANELS))
+    assert not answers.errors
+    assert list(answers.versions) == registry.installed()
+    return answers
 
 
 # What the libraries answer
 
 
-def test_nothing_has_changed_since_the_record(ledger: Ledger) -> None:
-    changes = conventions.changed(ledger, conventions.read())
+def test_nothing_has_changed_since_the_record(conventions: Conventions) -> None:
+    changes = table.changed(conventions, table.read())
     assert not changes, "\n".join(map(str, changes))
 
 
-def test_every_library_answers_everything(ledger: Ledger) -> None:
-    assert list(ledger.rows) == sorted(KEYS, key=KEYS.index)
-    for key, values in ledger.rows.items():
-        assert list(values) == list(ledger.versions), key
+def test_every_library_answers_everything(conventions: Conventions) -> None:
+    assert list(conventions.rows) == sorted(KEYS, key=KEYS.index)
+    for key, values in conventions.rows.items():
+        assert list(values) == list(conventions.versions), key
         assert all(value and value != NOT_MEASURED for value in values.values()), key
 
 
-def test_a_record_is_read_back(ledger: Ledger, tmp_path: Path) -> None:
+def test_a_record_is_read_back(conventions: Conventions, tmp_path: Path) -> None:
     path = tmp_path / "table.json"
-    conventions.record(ledger, path)
-    again = conventions.read(path)
-    assert (again.versions, again.rows) == (ledger.versions, ledger.rows)
+    table.record(conventions, path)
+    again = table.read(path)
+    assert (again.versions, again.rows) == (conventions.versions, conventions.rows)
     assert "±" in path.read_text("utf-8")
 
 
@@ -77,7 +78,7 @@ def test_what_is_missing_or_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> N
     assert answers.results == {}
     assert answers.skipped == {lacking: registry.explain_missing(lacking)}
     assert "has no such thing" in answers.errors[installed[0]]
-    text = shown(conventions.show, Ledger({}, {}, answers.skipped, answers.errors))
+    text = shown(table.show, Conventions({}, {}, answers.skipped, answers.errors))
     assert f"{lacking}: skipped; the {lacking} backend needs it" in text
     assert f"{installed[0]}: the {installed[0]} backend failed: ValueError" in text
 
@@ -100,16 +101,16 @@ STATISTICS = {"running mean": "0, constant", "running variance": "1, constant"}
 @pytest.mark.parametrize("name", ["basic_net", "simple_resnet", "seq2seq"])
 def test_an_architectures_laws_are_its_frameworks(name: str, backend: str, lend: Lend) -> None:
     worker = lend(backend)
-    found = worker.call(initialisers.draw, backend, find(name).network, 2)
-    wanted = {"dense kernel": KERNEL[backend], "bias": BIAS[backend]}
+    weights = worker.call(initialisers.draw, backend, find(name).network, 2)
+    expected = {"dense kernel": KERNEL[backend], "bias": BIAS[backend]}
     if name == "simple_resnet":
-        wanted |= {"convolution kernel": KERNEL[backend], **NORM, **STATISTICS}
+        expected |= {"convolution kernel": KERNEL[backend], **NORM, **STATISTICS}
     if name == "seq2seq":
-        wanted |= {"embedding": EMBEDDING[backend], **NORM}
-    given = laws(initialisers.describe(backend, found))
+        expected |= {"embedding": EMBEDDING[backend], **NORM}
+    measured = laws(initialisers.describe(backend, weights))
     if name == "simple_resnet" and backend == "torch":
-        assert given.pop("bias") in (wanted.pop("bias"), TOO_FEW)  # ten values a seed
-    assert given == wanted
+        assert measured.pop("bias") in (expected.pop("bias"), TOO_FEW)  # ten values a seed
+    assert measured == expected
 
 
 def test_the_backends_are_held_beside_each_other(

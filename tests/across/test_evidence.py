@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shared import specs, weights
+from shared import differences, specs
 from shared.errors import EvidenceError
-from shared.parity import evidence, ladder, recipes
+from shared.parity import evidence, recipes
+from shared.parity.checks import RUNGS
 from shared.parity.evidence import CaseEvidence, Evidence
+from shared.parity.files import compare_files
 from shared.parity.record import record
 from tests.conftest import Lend
 from tests.flavours import lacking
@@ -42,10 +44,10 @@ def files(recorded: dict[str, Evidence], tmp_path: Path) -> dict[str, Path]:
     return paths
 
 
-def changed(found: Evidence, rung: str, change: Any) -> Evidence:
+def changed(original: Evidence, rung: str, change: Any) -> Evidence:
     """Evidence with a rung's arrays changed, in both dtypes of every case."""
     cases = {}
-    for label, case in found.cases.items():
+    for label, case in original.cases.items():
         arrays = {
             dtype: {
                 name: change(name, array) if name.startswith(f"{rung}/") else array
@@ -54,37 +56,37 @@ def changed(found: Evidence, rung: str, change: Any) -> Evidence:
             for dtype, of_dtype in case.arrays.items()
         }
         cases[label] = replace(case, arrays=arrays)
-    return replace(found, cases=cases)
+    return replace(original, cases=cases)
 
 
 def test_evidence_comes_back_as_it_was(
     recorded: dict[str, Evidence], files: dict[str, Path]
 ) -> None:
     for name, path in files.items():
-        found, wanted = evidence.read(path), recorded[name]
-        assert (found.architecture, found.versions, found.title) == (
+        returned, written = evidence.read(path), recorded[name]
+        assert (returned.architecture, returned.versions, returned.title) == (
             "skip_mlp",
-            wanted.versions,
-            wanted.title,
+            written.versions,
+            written.title,
         )
-        assert found.networks == wanted.networks
-        assert [*found.cases] == [case.label for case in specs.find("skip_mlp").cases]
-        for label, case in wanted.cases.items():
-            other = found.cases[label]
+        assert returned.networks == written.networks
+        assert [*returned.cases] == [case.label for case in specs.find("skip_mlp").cases]
+        for label, case in written.cases.items():
+            other = returned.cases[label]
             assert other.tables == case.tables
             assert other.unbiased is (name == "torch")
             for dtype, arrays in case.arrays.items():
                 assert [*other.arrays[dtype]] == [*arrays]  # in the order of execution
                 assert all(
-                    weights.bitwise_equal(other.arrays[dtype][n], a) for n, a in arrays.items()
+                    differences.bitwise_equal(other.arrays[dtype][n], a) for n, a in arrays.items()
                 )
 
 
 def test_files_are_compared_like_live_backends(files: dict[str, Path]) -> None:
-    outcome = ladder.compare_files([*files.values()])
+    outcome = compare_files([*files.values()])
     assert outcome.proved
     rungs = {check.rung for check in outcome.checks}
-    assert rungs == set(ladder.RUNGS) - {"mirror", "exchange", "resume", "buffers", "dropout"}
+    assert rungs == set(RUNGS) - {"mirror", "exchange", "resume", "buffers", "dropout"}
     assert {check.part for check in outcome.checks if check.rung == "optimizers"} == {
         *recipes.RECIPES
     }
@@ -96,8 +98,9 @@ def test_no_framework_is_imported_for_it(files: dict[str, Path]) -> None:
     code = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from shared.parity import ladder, table\n"
-        "outcome = ladder.compare_files([Path(p) for p in sys.argv[1:]])\n"
+        "from shared.parity import table\n"
+        "from shared.parity.files import compare_files\n"
+        "outcome = compare_files([Path(p) for p in sys.argv[1:]])\n"
         "print(table.summary(outcome))\n"
         "loaded = {'torch', 'jax', 'flax', 'keras', 'tensorflow'} & set(sys.modules)\n"
         "sys.exit(f'loaded {loaded}' if loaded or not outcome.proved else 0)\n"
@@ -114,7 +117,7 @@ def test_two_runs_of_one_backend_can_be_compared(
 ) -> None:
     again = tmp_path / "again.safetensors"
     evidence.write(again, replace(recorded["torch"], versions={"torch": "3.0"}, device="cuda"))
-    outcome = ladder.compare_files([files["torch"], again])
+    outcome = compare_files([files["torch"], again])
     assert outcome.proved
     assert outcome.versions == {"torch": recorded["torch"].versions, "torch#2": {"torch": "3.0"}}
     assert outcome.device == "cpu, cuda"
@@ -131,7 +134,7 @@ def test_a_difference_in_a_file_is_found_and_located(
 
     other = tmp_path / "other.safetensors"
     evidence.write(other, changed(recorded["flax"], "training", change))
-    outcome = ladder.compare_files([files["torch"], other], ["float64"])
+    outcome = compare_files([files["torch"], other], ["float64"])
     failed = [check for check in outcome.checks if check.status == "failed"]
     assert {check.rung for check in failed} == {"activations"}
     first = failed[0].first
@@ -165,10 +168,10 @@ def test_evidence_of_other_things_is_not_compared(
     good = recorded["flax"]
     first = next(iter(good.cases))
 
-    def refused(found: Evidence, said: str, **options: Any) -> None:
-        evidence.write(path, found)
-        with pytest.raises(EvidenceError, match=said):
-            ladder.compare_files([files["torch"], path], **options)
+    def refused(wrong: Evidence, problem: str, **options: Any) -> None:
+        evidence.write(path, wrong)
+        with pytest.raises(EvidenceError, match=problem):
+            compare_files([files["torch"], path], **options)
 
     refused(replace(good, architecture="basic_net"), "not of one architecture: torch.saf")
     lacks = {label: case for label, case in good.cases.items() if label != first}
@@ -181,7 +184,7 @@ def test_evidence_of_other_things_is_not_compared(
         label: replace(case, arrays={"float32": case.arrays["float32"]})
         for label, case in good.cases.items()
     }
-    refused(replace(good, cases=tables_of(single)), "do not all have float64", wanted=["float64"])
+    refused(replace(good, cases=tables_of(single)), "do not all have float64", dtypes=["float64"])
 
 
 def tables_of(cases: dict[str, CaseEvidence]) -> dict[str, CaseEvidence]:
@@ -199,14 +202,14 @@ def test_float32_alone_is_held_to_a_tolerance(
 ) -> None:
     """Without float64 nothing tells the rounding; the other backend's tells, if there is one."""
     paths = []
-    for name, found in recorded.items():
+    for name, original in recorded.items():
         cases = {
             label: replace(case, arrays={"float32": case.arrays["float32"]})
-            for label, case in found.cases.items()
+            for label, case in original.cases.items()
         }
         paths.append(tmp_path / f"{name}.safetensors")
-        evidence.write(paths[-1], replace(found, cases=tables_of(cases)))
-    outcome = ladder.compare_files(paths)
+        evidence.write(paths[-1], replace(original, cases=tables_of(cases)))
+    outcome = compare_files(paths)
     assert outcome.proved
     forward = [check for check in outcome.checks if check.rung == "forward"]
     assert {check.tolerance for check in forward} == {1e-5}

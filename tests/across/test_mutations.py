@@ -85,11 +85,11 @@ def test_float32_misses_what_float64_finds(findings: dict[str, Finding]) -> None
 
 @of_all
 def test_float32_finds_more_with_its_rounding_measured(findings: dict[str, Finding]) -> None:
-    found = {
+    detected = {
         view: {name for name, finding in findings.items() if finding.failed[view]}
         for view in (EXACT, MEASURED, SINGLE)
     }
-    assert len(found[SINGLE]) < len(found[MEASURED]) < len(found[EXACT]) == len(CATALOGUE)
+    assert len(detected[SINGLE]) < len(detected[MEASURED]) < len(detected[EXACT]) == len(CATALOGUE)
 
 
 @of_all

@@ -33,9 +33,8 @@ def perform(module: str, name: str, arguments: tuple[Any, ...], options: dict[st
 
 
 @pytest.fixture(scope="module")
-def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Worker]]:
+def workers() -> Iterator[Callable[[str], Worker]]:
     """Processes of these tests alone, for two frameworks are in each."""
-    cache = {"JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("compiled"))}
     with ExitStack() as stack:
         started: dict[str, Worker] = {}
 
@@ -46,7 +45,7 @@ def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str]
                     pytest.skip(reason)
             if backend not in started:
                 environment = {"KERAS_BACKEND": "tensorflow"} if backend == "keras" else QUICKLY
-                worker = Worker(backend, {**ALONE, **cache, **environment})
+                worker = Worker(backend, {**ALONE, **environment})
                 started[backend] = stack.enter_context(worker)
             return started[backend]
 
@@ -69,34 +68,34 @@ def keras(workers: Callable[[str], Worker]) -> Call:
     )
 
 
-def statuses(found: dict[str, Any]) -> dict[str, str]:
+def statuses(report: dict[str, Any]) -> dict[str, str]:
     """The status of every rung; the worst where one has several parts."""
-    assert "error" not in found, found["error"]
+    assert "error" not in report, report["error"]
     result: dict[str, str] = {}
-    for check in found["checks"]:
+    for check in report["checks"]:
         worse = result.get(check["rung"]) == "failed"
         result[check["rung"]] = "failed" if worse else check["status"]
     return result
 
 
-def assert_proved(found: dict[str, Any], *rungs: str) -> None:
+def assert_proved(report: dict[str, Any], *rungs: str) -> None:
     """All rungs passed, and these were among them."""
-    assert set(statuses(found).values()) == {"passed"}, found["text"]
-    assert set(rungs) <= set(statuses(found))
-    assert found["proved"]
-    assert found["first"] is None
-    assert " are the same model" in found["text"]
+    assert set(statuses(report).values()) == {"passed"}, report["text"]
+    assert set(rungs) <= set(statuses(report))
+    assert report["proved"]
+    assert report["first"] is None
+    assert " are the same model" in report["text"]
 
 
 TRAINED = ("tensors", "forward", "activations", "loss", "gradients", "buffers", "dropout")
 
 
 def test_corrected_port_is_the_same_model(flax: Call) -> None:
-    found = flax("example", {})
-    assert_proved(found, *TRAINED)
-    sizes = [c["difference"] for c in found["checks"] if c["difference"] is not None]
+    report = flax("example", {})
+    assert_proved(report, *TRAINED)
+    sizes = [c["difference"] for c in report["checks"] if c["difference"] is not None]
     assert 0 < max(sizes) < 1e-12
-    assert found["notes"] == []  # no tensor holds one value alone
+    assert report["notes"] == []  # no tensor holds one value alone
 
 
 def test_tensors_that_can_hide_something_are_told(flax: Call) -> None:
@@ -106,18 +105,18 @@ def test_tensors_that_can_hide_something_are_told(flax: Call) -> None:
 
 
 def test_planted_gelu_is_found_and_explained(flax: Call) -> None:
-    found = flax("example", {"approximate": True})
-    assert not found["proved"]
-    first = found["first"]
+    report = flax("example", {"approximate": True})
+    assert not report["proved"]
+    first = report["first"]
     assert (first["layer"], first["mode"], first["kind"]) == ("norm", "evaluation", "gelu")
     assert first["point"] == "the input of norm"
     assert 1e-5 < first["difference"] < 1e-1
-    assert found["twin"] == "LayerNorm_0"
-    assert statuses(found)["tensors"] == "passed"
-    assert statuses(found)["forward"] == statuses(found)["gradients"] == "failed"
-    assert "flax applies tanh gelu, torch exact gelu" in found["text"]
-    assert "the input of norm (flax Flax: LayerNorm_0) differs" in found["text"]
-    lines = found["text"].splitlines()
+    assert report["twin"] == "LayerNorm_0"
+    assert statuses(report)["tensors"] == "passed"
+    assert statuses(report)["forward"] == statuses(report)["gradients"] == "failed"
+    assert "flax applies tanh gelu, torch exact gelu" in report["text"]
+    assert "the input of norm (flax Flax: LayerNorm_0) differs" in report["text"]
+    lines = report["text"].splitlines()
     assert len(lines) < 24
     assert max(map(len, lines)) <= 110
 
@@ -129,10 +128,10 @@ def test_epsilon_is_found_in_the_layer_itself(flax: Call) -> None:
 
 
 def test_either_model_may_come_first(flax: Call) -> None:
-    found = flax("backwards")
-    assert found["first"]["layer"] == "LayerNorm_0"
-    assert found["first"]["kind"] == "gelu"
-    assert found["twin"] == "norm"
+    report = flax("backwards")
+    assert report["first"]["layer"] == "LayerNorm_0"
+    assert report["first"]["kind"] == "gelu"
+    assert report["twin"] == "norm"
 
 
 def test_float32_is_held_to_its_rounding(flax: Call) -> None:
@@ -147,25 +146,25 @@ def test_float32_is_held_to_its_rounding(flax: Call) -> None:
 
 
 def test_evaluation_mode_alone(flax: Call) -> None:
-    found = flax("example", {}, train=False)
-    assert_proved(found, "tensors", "forward", "activations")
-    assert set(statuses(found)) == {"tensors", "forward", "activations"}
+    report = flax("example", {}, train=False)
+    assert_proved(report, "tensors", "forward", "activations")
+    assert set(statuses(report)) == {"tensors", "forward", "activations"}
 
 
 def test_without_mapping_one_is_proposed_and_fits(flax: Call) -> None:
-    found = flax("example", {}, mapping=None)
-    assert found["kind"] == "ConfigurationError"
-    assert "only a (torch Torch) has stem.weight (8, 3, 3, 3)" in found["error"]
-    assert "only b (flax Flax) has" in found["error"]
-    assert "Dense_0.bias (10,)" in found["error"]
-    assert found["error"].endswith(f"mapping={MAPPING}")
+    report = flax("example", {}, mapping=None)
+    assert report["kind"] == "ConfigurationError"
+    assert "only a (torch Torch) has stem.weight (8, 3, 3, 3)" in report["error"]
+    assert "only b (flax Flax) has" in report["error"]
+    assert "Dense_0.bias (10,)" in report["error"]
+    assert report["error"].endswith(f"mapping={MAPPING}")
     again = flax("example", {}, mapping=MAPPING)
     assert_proved(again, *TRAINED)
     assert again["notes"] == ["dropout layers are paired in their order: Dropout_0 with drop"]
 
 
 @pytest.mark.parametrize(
-    ("mapping", "said"),
+    ("mapping", "message"),
     [
         ({"stem": "Conv_0"}, "the mapping's key 'stem' is no layer or tensor of b (flax Flax)"),
         ({"Conv_0": "stam"}, "value 'stam' is no layer or tensor of a (torch Torch); it has stem"),
@@ -173,20 +172,20 @@ def test_without_mapping_one_is_proposed_and_fits(flax: Call) -> None:
         ({**MAPPING, "Dense_0": "stem", "Conv_0": "head"}, "stem.weight is (8, 3, 3, 3) in a"),
     ],
 )
-def test_mappings_that_do_not_fit(flax: Call, mapping: dict[str, str], said: str) -> None:
-    found = flax("example", {}, mapping=mapping)
-    assert found["kind"] == "ConfigurationError"
-    assert said in found["error"]
+def test_mappings_that_do_not_fit(flax: Call, mapping: dict[str, str], message: str) -> None:
+    report = flax("example", {}, mapping=mapping)
+    assert report["kind"] == "ConfigurationError"
+    assert message in report["error"]
 
 
 def test_both_models_stay_as_they_are(flax: Call, keras: Call) -> None:
     for call in (flax, keras):
-        found = call("unchanged")
-        assert all(found.values()), found
+        same = call("unchanged")
+        assert all(same.values()), same
 
 
 @pytest.mark.parametrize(
-    ("inputs", "said"),
+    ("inputs", "message"),
     [
         (np.zeros((2, 9, 12, 1)), "model a (torch Torch) cannot be run in float64 on the inputs "),
         (np.zeros((0, 9, 12, 3)), "batches of one length above 0, not {'input': 0}"),
@@ -197,10 +196,10 @@ def test_both_models_stay_as_they_are(flax: Call, keras: Call) -> None:
         ({}, "batches of one length above 0"),
     ],
 )
-def test_inputs_that_do_not_fit(flax: Call, inputs: Any, said: str) -> None:
-    found = flax("example", {}, inputs=inputs)
-    assert found["kind"] == "InputError"
-    assert said in found["error"]
+def test_inputs_that_do_not_fit(flax: Call, inputs: Any, message: str) -> None:
+    report = flax("example", {}, inputs=inputs)
+    assert report["kind"] == "InputError"
+    assert message in report["error"]
 
 
 def test_several_inputs_and_outputs(flax: Call) -> None:
@@ -240,22 +239,22 @@ def test_modes_that_are_fields_and_dropout(flax: Call) -> None:
 
 
 def test_momentum_shows_in_the_buffers_alone(flax: Call) -> None:
-    found = flax("plain", 0.5, {"momentum": 0.99})
-    failed = {rung for rung, status in statuses(found).items() if status == "failed"}
+    report = flax("plain", 0.5, {"momentum": 0.99})
+    failed = {rung for rung, status in statuses(report).items() if status == "failed"}
     assert failed == {"buffers"}
-    assert found["first"]["layer"] == "norm"
-    assert "momentum" in found["first"]["kind"]
+    assert report["first"]["layer"] == "norm"
+    assert "momentum" in report["first"]["kind"]
 
 
 def test_randomness_that_is_no_layer_is_told(flax: Call) -> None:
-    found = flax("plain", None, {"rate": 0.0})
-    assert found["kind"] == "ConfigurationError"
-    assert "model a (torch Plain): it gives another loss each time" in found["error"]
+    report = flax("plain", None, {"rate": 0.0})
+    assert report["kind"] == "ConfigurationError"
+    assert "model a (torch Plain): it gives another loss each time" in report["error"]
     assert_proved(flax("plain", None, {"rate": 0.0}, train=False))
 
 
 @pytest.mark.parametrize(
-    ("what", "said"),
+    ("what", "message"),
     [
         ("no variables", "model b is a Flax module without its variables"),
         ("parameters alone", "the variables of model b must be a dictionary that has 'params'"),
@@ -265,20 +264,20 @@ def test_randomness_that_is_no_layer_is_told(flax: Call) -> None:
         ("a fixed dtype", "(flax Sequential): 0 computes in float32, whatever it is given"),
     ],
 )
-def test_what_is_no_model(flax: Call, what: str, said: str) -> None:
-    found = flax("other_things", what)
-    assert said in found.get("error", "no error")
+def test_what_is_no_model(flax: Call, what: str, message: str) -> None:
+    report = flax("other_things", what)
+    assert message in report.get("error", "no error")
 
 
 def test_unknown_dtype(flax: Call) -> None:
-    found = flax("example", {}, dtype="bfloat16")
-    assert found["error"] == "dtype must be float64 or float32, not 'bfloat16'"
+    report = flax("example", {}, dtype="bfloat16")
+    assert report["error"] == "dtype must be float64 or float32, not 'bfloat16'"
 
 
 def test_keras_port(keras: Call) -> None:
-    found = keras("example", {})
-    assert_proved(found, *TRAINED)
-    assert found["notes"] == ["the gradient of stem.bias is 0 but for rounding, in both"]
+    report = keras("example", {})
+    assert_proved(report, *TRAINED)
+    assert report["notes"] == ["the gradient of stem.bias is 0 but for rounding, in both"]
     assert_proved(keras("example", {}, dtype="float32"), *TRAINED)
     assert_proved(keras("made_of_layers"), *TRAINED)
 
@@ -334,9 +333,9 @@ def test_fixture_for_pytest(tmp_path: Path) -> None:
         "    assert_same_model(Torch(), port(approximate=False), IMAGES, mapping=MAPPING)\n",
         "utf-8",
     )
-    done = run("-m", "pytest", "-p", "shared.parity.pytest_plugin", "-q", directory=tmp_path)
+    done = run("-m", "pytest", "-p", "triptych.pytest_plugin", "-q", directory=tmp_path)
     assert done.returncode == 1, done.stderr
     assert "1 failed, 1 passed" in done.stdout
     assert "first difference: the input of norm (flax Flax: LayerNorm_0) differs" in done.stdout
     assert "[gelu]" in done.stdout
-    assert "shared/parity/own.py" not in done.stdout  # the test's own line is shown, and no more
+    assert "user_models.py" not in done.stdout  # the test's own line is shown, and no more

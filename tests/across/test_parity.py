@@ -11,7 +11,9 @@ import pytest
 from rich.console import Console
 
 from shared import registry, specs
+from shared.differences import TOLERANCES
 from shared.parity import collect, ladder, recipes, table
+from shared.parity.checks import RUNGS, Check, Outcome
 from shared.workers import Worker
 from tests.across import faults
 from tests.flavours import ALL, cases, smallest
@@ -29,11 +31,9 @@ FEWER_STEPS = {} if ALL else {"dense_net": 8}
 CASES = cases("torch", native=False)
 
 
-def climb(
-    spec: specs.Spec, case: specs.Case, dtypes: Sequence[str] = tuple(ladder.TOLERANCES)
-) -> ladder.Outcome:
+def climb(spec: specs.Spec, case: specs.Case, dtypes: Sequence[str] = tuple(TOLERANCES)) -> Outcome:
     """Climb the ladder with one case."""
-    outcome = ladder.Outcome()
+    outcome = Outcome()
     trainings = spec.name in TRAINED
     with pytest.MonkeyPatch.context() as patch:
         if spec.name in FEWER_STEPS:
@@ -62,9 +62,9 @@ def expected(spec: specs.Spec, case: specs.Case, dtype: str) -> dict[str, list[s
     if spec.name in TRAINED and case == recipes.trained_case(spec):
         rungs |= {"optimizers": pairs * len(recipes.RECIPES), "resume": directions}
         if dtype == "float32":
-            rungs["forced"] = pairs
+            rungs["teacher-forced"] = pairs
     if dtype == "float64" and spec.task is not None and recipes.is_whole(spec, case):
-        rungs["ways"] = INSTALLED
+        rungs["variants"] = INSTALLED
     return {rung: sorted(names) for rung, names in rungs.items()}
 
 
@@ -73,7 +73,7 @@ def expected(spec: specs.Spec, case: specs.Case, dtype: str) -> dict[str, list[s
 def test_every_case_climbs_every_rung(spec: specs.Spec, case: specs.Case) -> None:
     # A part in float32 is what it is in its network.
     whole = ALL or recipes.is_whole(spec, case)
-    dtypes = [dtype for dtype in ladder.TOLERANCES if whole or dtype == "float64"]
+    dtypes = [dtype for dtype in TOLERANCES if whole or dtype == "float64"]
     outcome = climb(spec, case, dtypes)
     assert outcome.proved
     assert outcome.count("passed") + outcome.count("bounded") == len(outcome.checks)
@@ -95,11 +95,11 @@ def test_every_case_climbs_every_rung(spec: specs.Spec, case: specs.Case) -> Non
     for pair in combinations(INSTALLED, 2):
         assert "-".join(pair) in shown
     if spec.name in TRAINED and case == recipes.trained_case(spec):
-        assert {check.rung for check in outcome.checks} | {"buffers", "dropout"} == {*ladder.RUNGS}
+        assert {check.rung for check in outcome.checks} | {"buffers", "dropout"} == {*RUNGS}
         float64_tells_more(outcome)
 
 
-def hold(checks: Iterable[ladder.Check], dtype: str) -> None:
+def hold(checks: Iterable[Check], dtype: str) -> None:
     """Differences are as small as they may be, and what is bounded has a stated cause."""
     for check in checks:
         assert check.status in ("passed", "bounded"), check
@@ -122,7 +122,7 @@ def hold(checks: Iterable[ladder.Check], dtype: str) -> None:
             assert check.difference <= 1e-10
 
 
-def float64_tells_more(outcome: ladder.Outcome) -> None:
+def float64_tells_more(outcome: Outcome) -> None:
     """Were float64 computed in float32 somewhere, both would show the same rounding."""
     for rung in ("forward", "activations", "gradients", "optimizers"):
         worst = {
@@ -131,12 +131,12 @@ def float64_tells_more(outcome: ladder.Outcome) -> None:
                 for c in outcome.checks
                 if (c.dtype, c.rung, c.status) == (dtype, rung, "passed")
             )
-            for dtype in ladder.TOLERANCES
+            for dtype in TOLERANCES
         }
         assert 0 < worst["float64"] < worst["float32"] * 1e-6
 
 
-def text_of(outcome: ladder.Outcome) -> str:
+def text_of(outcome: Outcome) -> str:
     """What the command prints of an outcome."""
     console = Console(width=140, file=io.StringIO(), record=True)
     table.show(outcome, console)
@@ -145,7 +145,7 @@ def text_of(outcome: ladder.Outcome) -> str:
 
 @several
 def test_a_climb_that_is_left_ends_its_workers() -> None:
-    outcome, before = ladder.Outcome(), set(multiprocessing.active_children())
+    outcome, before = Outcome(), set(multiprocessing.active_children())
     basic_net = specs.find("basic_net")
     both = [(basic_net, case) for case in basic_net.cases[:2]]
     climb = ladder.climbing(outcome, both, ["float64"], trainings=False)
@@ -174,10 +174,10 @@ class Faulty(Worker):
 
 
 @pytest.fixture
-def with_fault(monkeypatch: pytest.MonkeyPatch) -> Callable[..., ladder.Outcome]:
+def with_fault(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
     """Climb with a fault in one backend."""
 
-    def climb(backend: str, fault: Callable[[], None], architecture: str) -> ladder.Outcome:
+    def climb(backend: str, fault: Callable[[], None], architecture: str) -> Outcome:
         kind = type(
             "FaultyNow", (Faulty,), {"backend_with_fault": backend, "fault": staticmethod(fault)}
         )
@@ -187,16 +187,16 @@ def with_fault(monkeypatch: pytest.MonkeyPatch) -> Callable[..., ladder.Outcome]
     return climb
 
 
-def climbed_by(architecture: str, **options: Any) -> ladder.Outcome:
+def climbed_by(architecture: str, **options: Any) -> Outcome:
     """The ladder in float64, without trainings, by an architecture's smallest case."""
-    spec, outcome = specs.find(architecture), ladder.Outcome()
+    spec, outcome = specs.find(architecture), Outcome()
     places = [(spec, smallest(spec))]
     for _ in ladder.climbing(outcome, places, ["float64"], trainings=False, **options):
         pass
     return outcome
 
 
-def failed(outcome: ladder.Outcome) -> set[tuple[str, str]]:
+def failed(outcome: Outcome) -> set[tuple[str, str]]:
     """Rung and participants of every check that failed."""
     return {(c.rung, c.between) for c in outcome.checks if c.status == "failed"}
 
@@ -210,7 +210,7 @@ def failed(outcome: ladder.Outcome) -> set[tuple[str, str]]:
             faults.flax_not_finite,
             "basic_net",
             {
-                ("ways", "flax"),
+                ("variants", "flax"),
                 *(
                     (rung, pair)
                     for rung in ("forward", "loss", "gradients", "dropout")
@@ -239,7 +239,7 @@ def failed(outcome: ladder.Outcome) -> set[tuple[str, str]]:
     ids=lambda value: getattr(value, "__name__", None),
 )
 def test_a_fault_fails_at_its_rung_and_names_who(
-    with_fault: Callable[..., ladder.Outcome],
+    with_fault: Callable[..., Outcome],
     backend: str,
     fault: Callable[[], None],
     architecture: str,
@@ -251,18 +251,18 @@ def test_a_fault_fails_at_its_rung_and_names_who(
 
 
 @everything
-def test_kernels_turned_on_loading_are_found(with_fault: Callable[..., ladder.Outcome]) -> None:
+def test_kernels_turned_on_loading_are_found(with_fault: Callable[..., Outcome]) -> None:
     """A mapping that is wrong on the way in shows when the weights come back."""
     outcome = with_fault("keras", faults.keras_swapped_kernels, "branching_net")
-    found = failed(outcome)
-    assert {("exchange", "torch>keras"), ("exchange", "flax>keras")} <= found
-    assert ("forward", "torch-keras") in found
-    assert ("exchange", "torch>flax") not in found
+    failures = failed(outcome)
+    assert {("exchange", "torch>keras"), ("exchange", "flax>keras")} <= failures
+    assert ("forward", "torch-keras") in failures
+    assert ("exchange", "torch>flax") not in failures
 
 
 @everything
 def test_a_worker_that_dies_is_missing_and_the_others_are_compared(
-    with_fault: Callable[..., ladder.Outcome],
+    with_fault: Callable[..., Outcome],
 ) -> None:
     outcome = with_fault("flax", faults.dies, "basic_net")
     missing = [c for c in outcome.checks if c.status == "missing"]
@@ -284,7 +284,7 @@ def test_a_backend_that_is_not_installed_is_reported_and_left_out(
         registry, "missing", lambda name: ["something"] if name == absent else real(name)
     )
     outcome = climbed_by("basic_net")
-    assert f"pip install 'triptych[{absent}]'" in outcome.skipped[absent]
+    assert f"pip install -e '.[{absent}]'" in outcome.skipped[absent]
     assert absent not in outcome.versions
     assert not any(absent in c.between for c in outcome.checks if c.rung != "mirror")
     assert outcome.proved is (len(INSTALLED) > 2)
@@ -299,5 +299,5 @@ def test_one_backend_alone_proves_nothing() -> None:
 
 
 def test_no_checks_at_all_prove_nothing() -> None:
-    assert not ladder.Outcome().proved
+    assert not Outcome().proved
     assert not ladder.climb([], backends=[]).proved

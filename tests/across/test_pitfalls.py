@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from shared import registry
-from shared.parity import conventions, initialisers, pitfalls
-from shared.parity.initialisers import Answers
-from shared.parity.pitfalls import GIVEN, Outcome, Pitfalls
-from shared.specs import PANELS
+from shared.conventions import initialisers, pitfalls, table
+from shared.conventions.initialisers import Answers
+from shared.conventions.pitfalls import INPUTS, Outcome, Pitfalls
+from shared.panels import PANELS
 from shared.workers import ALONE
 from tests.flavours import QUICKLY
 
@@ -42,14 +42,14 @@ NOT_FINITE = {
     ("attention.layer_masked_row", "torch"),
     ("cross_entropy.label_-100", "flax"),
 }
-# Two libraries that agree in the ledger, and not in the example.
+# Two libraries that agree in the table, and not in the example.
 UNLIKE_FOR_ANOTHER_REASON = {
     ("layer_norm.large_mean", "torch", "keras"): "around 1000 float32 keeps 0.1 to three digits",
     ("norm.gradient_at_0", "flax", "keras"): "both are NaN, which equals nothing",
     ("adam.learning_rate", "torch", "keras"): "epsilon is another one",
     ("rmsprop.epsilon", "torch", "flax"): "the same epsilon stands in another place",
 }
-# Errors that follow from what the ledger says.
+# Errors that follow from what the conventions says.
 KNOWN = {
     "batch_norm.momentum": 1 - (1 - 0.99**10) / (1 - 0.9**10),
     "batch_norm.running_variance": 1 / 32,
@@ -81,15 +81,15 @@ def twice() -> list[Pitfalls]:
             patch.setenv(name, value)
         if not registry.installed():
             pytest.skip("no backend is installed")
-        both = initialisers.ask(list(PANELS), run_twice, environment=conventions.ON_CPU)
-        found = []
+        both = initialisers.ask(list(PANELS), run_twice, environment=table.ON_CPU)
+        runs = []
         for i in range(2):
             answers = Answers({b: r[i] for b, r in both.results.items()}, both.skipped, both.errors)
             patch.setattr(initialisers, "ask", lambda *_, now=answers, **__: now)
-            found.append(pitfalls.measure(list(PANELS)))
+            runs.append(pitfalls.measure(list(PANELS)))
     assert not both.errors
     assert list(both.results) == registry.installed()
-    return found
+    return runs
 
 
 @pytest.fixture
@@ -99,21 +99,21 @@ def measured(twice: list[Pitfalls]) -> Pitfalls:
     return twice[0]
 
 
-def is_double(given: Mapping[str, np.ndarray]) -> bool:
-    return any(array.dtype == np.float64 for array in given.values())
+def is_double(arrays: Mapping[str, np.ndarray]) -> bool:
+    return any(array.dtype == np.float64 for array in arrays.values())
 
 
-@pytest.mark.parametrize("key", GIVEN)
+@pytest.mark.parametrize("key", INPUTS)
 def test_the_convention_makes_an_error(key: str, measured: Pitfalls) -> None:
     if len(measured.versions) < len(PANELS):
         pytest.skip("which two differ is known of all three together")
-    found = measured.largest(key)
-    assert isinstance(found, str) or (found or 0) > REAL[is_double(GIVEN[key])]
+    largest = measured.largest(key)
+    assert isinstance(largest, str) or (largest or 0) > REAL[is_double(INPUTS[key])]
 
 
 def test_libraries_that_agree_make_no_error(measured: Pitfalls) -> None:
     checked = 0
-    for key in GIVEN:
+    for key in INPUTS:
         for pair, value in measured.differences(key).items():
             if not pitfalls.differ(key, *pair):
                 fine = isinstance(value, float) and value <= ALIKE
@@ -157,7 +157,7 @@ def test_what_cannot_be_a_number_is_said(measured: Pitfalls) -> None:
 
 def test_the_same_comes_out_twice(twice: list[Pitfalls]) -> None:
     first, second = twice
-    assert list(first.outcomes) == list(second.outcomes) == list(GIVEN)
+    assert list(first.outcomes) == list(second.outcomes) == list(INPUTS)
     for key, row in first.outcomes.items():
         for backend, outcome in row.items():
             other = second.outcomes[key][backend]
@@ -167,7 +167,7 @@ def test_the_same_comes_out_twice(twice: list[Pitfalls]) -> None:
 
 def test_the_examples_become_json(twice: list[Pitfalls]) -> None:
     value = json.loads(json.dumps(twice[0].to_dict(), allow_nan=False))
-    assert list(value["rows"]) == list(GIVEN)
+    assert list(value["rows"]) == list(INPUTS)
     assert value["versions"] == twice[0].versions
     row = value["rows"]["std.divisor"]
     assert row["function"] == "std_divisor"

@@ -1,12 +1,14 @@
 """Small networks, and batches for them: what several tests of backends build in a worker."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+import pytest
 
 from shared import registry
 from shared.interface import TensorInfo
-from shared.parity.arrays import sample_inputs, sample_weights
+from shared.parity.samples import sample_inputs, sample_weights
 from shared.specs import SPECS, Network, Task
 
 Arrays = dict[str, np.ndarray]
@@ -35,16 +37,16 @@ def devices(backend: str) -> list[str]:
 def batch(network: Network, task: Task, number: int, size: int = 8) -> Arrays:
     """Inputs and targets for a network, another batch for each number."""
     rng = np.random.default_rng(100 + number)
-    found = sample_inputs(network, size, "float32", seed=number)
+    arrays = sample_inputs(network, size, "float32", seed=number)
     for objective in task.objectives:
         shape = network.outputs[objective.output].shape
         if objective.loss == "cross_entropy":  # some labels of pixels and tokens do not count
             lowest = 0 if len(shape) == 1 else -1
             labels = rng.integers(lowest, shape[-1], (size, *shape[:-1]))
-            found[objective.target] = labels.astype(np.int32)
+            arrays[objective.target] = labels.astype(np.int32)
         else:
-            found[objective.target] = rng.normal(size=(size, *shape)).astype(np.float32)
-    return found
+            arrays[objective.target] = rng.normal(size=(size, *shape)).astype(np.float32)
+    return arrays
 
 
 def build(backend: str, network: Network, dtype: str = "float32", seed: int = 0) -> Any:
@@ -52,3 +54,56 @@ def build(backend: str, network: Network, dtype: str = "float32", seed: int = 0)
     model = registry.load(backend).build(network, dtype=dtype, seed=seed)
     model.load_weights(sample_weights(model.table(), dtype, VARIED.get(network.cls, 5)))
     return model
+
+
+def wrong_inputs() -> Iterable[Any]:
+    """Inputs that do not fit `MIMO`, and what is said to them."""
+    image = np.zeros((2, 4, 196, 1), np.float32)
+    metadata = np.zeros((2, 3), np.float32)
+    takes = "MIMONet takes the inputs image, metadata, not"
+    alike = "MIMONet takes batches of one length above 0, not"
+    shape = "input 'image' must have shape (batch, 4, 196, 1), not"
+    table: dict[str, tuple[Any, str]] = {
+        "missing": ({"image": image}, f"{takes} image"),
+        "none": ({}, f"{takes} none"),
+        "unknown": (
+            {"image": image, "metadata": metadata, "label": metadata},
+            f"{takes} image, metadata, label",
+        ),
+        "no_channel_axis": (
+            {"image": image[..., 0], "metadata": metadata},
+            f"{shape} (2, 4, 196)",
+        ),
+        "channels": (
+            {"image": image.repeat(3, axis=3), "metadata": metadata},
+            f"{shape} (2, 4, 196, 3)",
+        ),
+        "another_size": (
+            {"image": image.reshape(2, 8, 98, 1), "metadata": metadata},
+            f"{shape} (2, 8, 98, 1)",
+        ),
+        "vector": (
+            {"image": image, "metadata": metadata[:, :2]},
+            "input 'metadata' must have shape (batch, 3), not (2, 2)",
+        ),
+        "uint8": (
+            {"image": image.astype(np.uint8), "metadata": metadata},
+            "input 'image' must be floating point, not uint8; shared.data.mnist.normalise turns "
+            "uint8 images into float32",
+        ),
+        "empty": (
+            {"image": image[:0], "metadata": metadata[:0]},
+            f"{alike} {{'image': 0, 'metadata': 0}}",
+        ),
+        "lengths": (
+            {"image": image, "metadata": metadata[:1]},
+            f"{alike} {{'image': 2, 'metadata': 1}}",
+        ),
+        "alone": (
+            image,
+            "MIMONet takes the inputs image, metadata, each under its name, as in "
+            "model({'image': image, 'metadata': metadata}), not one array alone",
+        ),
+    }
+    for name, (inputs, message) in table.items():
+        yield pytest.param(inputs, message, id=name)

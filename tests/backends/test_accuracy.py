@@ -2,9 +2,11 @@
 
 import pytest
 
-from shared import mnist, specs
+from shared import specs
 from shared.benchmark import accuracy
 from shared.benchmark.accuracy import Goal, Try
+from shared.data import mnist
+from shared.panels import PANELS
 from tests.conftest import Lend
 from tests.e2e.hurry import hurry
 from tests.flavours import ALL
@@ -12,7 +14,7 @@ from tests.flavours import ALL
 
 def try_tutorial(goal: Goal) -> tuple[Try, float]:
     """In a worker: the tutorial's loop, and the share of right answers counted otherwise."""
-    from torch_impl.reference import Reference
+    from torch_impl.engine.reference import Reference
 
     few = mnist.load("sample").test
     reference = Reference(few.images, few.labels, 64)
@@ -44,7 +46,7 @@ def try_fast(goal: Goal, backend: str) -> Try:
     return accuracy.fast(goal, backend, 0, "cpu")[0]
 
 
-@pytest.mark.parametrize("backend", specs.PANELS if ALL else ["torch", "keras"])
+@pytest.mark.parametrize("backend", PANELS if ALL else ["torch", "keras"])
 def test_the_preset_really_runs(lend: Lend, backend: str) -> None:
     done = lend(backend).call(try_fast, Goal(50, 1, "sample"), backend)
     assert len(done.accuracies) == specs.find("mnist_classifier").preset("fast").settings.epochs

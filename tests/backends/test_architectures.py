@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from shared.interface import TensorInfo
+from shared.panels import PANELS
 from shared.parity import recipes
-from shared.parity.arrays import sample_inputs, sample_weights
-from shared.specs import PANELS, SPECS, Case, Network, Spec, Tensor
+from shared.parity.samples import sample_inputs, sample_weights
+from shared.specs import SPECS, Case, Network, Spec, Tensor
 from tests.assertions import close
 from tests.conftest import Native
 from tests.flavours import ALL, in_flavours, in_flavours_with
@@ -154,7 +155,7 @@ def test_a_network_keeps_its_contract(
 
 
 def test_constructors_fill_in_the_stated_defaults(native: Native) -> None:
-    found = {
+    defaults = {
         name: {k: v for k, v in config.items() if k not in ("name", "trainable", "dtype")}
         for name, config in native("defaults").items()
     }
@@ -166,7 +167,7 @@ def test_constructors_fill_in_the_stated_defaults(native: Native) -> None:
     }
     channels = {"in_channels": 3, "out_channels": 5}
     heads = {"embed_dim": 6, "num_heads": 3}
-    assert found == {
+    assert defaults == {
         "BasicNet": perceptron,
         "MIMONet": {"metadata_size": 10, "num_classes": 10},
         "SimpleResNet": {"num_blocks": 2, "num_classes": 10},
@@ -426,11 +427,11 @@ def test_dropout_zeroes_the_stated_share(
     }
     modes = native("forward", network, weights, inputs)
     assert (modes["evaluation"]["calls"][0][0] == 1).all()
-    found = modes["training"]["calls"][0][0]
-    dropped = found == 0
+    logits = modes["training"]["calls"][0][0]
+    dropped = logits == 0
     # Five standard deviations of a share of 5000 independent units.
     assert abs(dropped.mean() - rate) < 5 * (rate * (1 - rate) / 5000) ** 0.5
-    np.testing.assert_allclose(found[~dropped], 1 / (1 - rate), rtol=1e-6)
+    np.testing.assert_allclose(logits[~dropped], 1 / (1 - rate), rtol=1e-6)
 
 
 def test_classifier_drops_half_before_its_last_layer(native: Native) -> None:
@@ -440,9 +441,9 @@ def test_classifier_drops_half_before_its_last_layer(native: Native) -> None:
     inputs = random_inputs(CLASSIFIER, 300)
     modes = native("forward", CLASSIFIER, weights, inputs)
     assert (modes["evaluation"]["calls"][0][0] == 1).all()
-    found = modes["training"]["calls"][0][0]
-    assert abs((found == 0).mean() - 0.5) < 5 * (0.25 / 3000) ** 0.5
-    assert set(np.unique(found)) == {0, 2}
+    logits = modes["training"]["calls"][0][0]
+    assert abs((logits == 0).mean() - 0.5) < 5 * (0.25 / 3000) ** 0.5
+    assert set(np.unique(logits)) == {0, 2}
 
 
 def normed(x: np.ndarray, mean: np.ndarray, var: np.ndarray, weights: Arrays, name: str) -> Any:
@@ -462,7 +463,7 @@ def test_batch_norm_follows_the_mode(native: Native, flavour: str, mode: str) ->
         weights[f"{name}.weight"][:] = 0
         weights[f"{name}.weight"][:, :, 1, 1] = np.eye(3)
     inputs = random_inputs(network)
-    found = native("forward", network, weights, inputs)[mode]
+    measured = native("forward", network, weights, inputs)[mode]
     train = mode == "training"
 
     # PyTorch keeps the unbiased variance of a batch, the others the biased one.
@@ -479,14 +480,14 @@ def test_batch_norm_follows_the_mode(native: Native, flavour: str, mode: str) ->
                 running[f"{name}.{part}"] = 0.9 * running[f"{name}.{part}"] + 0.1 * new
         return normed(y, mean, var, weights, name)
 
-    for (result,) in found["calls"]:
+    for (result,) in measured["calls"]:
         out = norm_of(np.maximum(norm_of(x, "bn1"), 0), "bn2")
         assert close(result, np.maximum(out + x, 0), 1e-5)
     moved = {name for name in weights if is_statistic(name)}
     assert len(moved) == 4
     for name in moved:
-        assert close(found["weights"][name], running[name], 1e-6)
-        assert (found["weights"][name] != weights[name]).any() == train
+        assert close(measured["weights"][name], running[name], 1e-6)
+        assert (measured["weights"][name] != weights[name]).any() == train
 
 
 # --- the classifier with its log --------------------------------------------------------------
@@ -507,20 +508,20 @@ def pooled(x: np.ndarray) -> Any:
 
 def test_features_are_flattened_with_channels_first(native: Native) -> None:
     weights, images = random_weights(native, CLASSIFIER), random_inputs(CLASSIFIER)["image"]
-    found = native("features", weights, images)
+    measured = native("features", weights, images)
     x = images.astype(np.float64).transpose(0, 3, 1, 2)
     for name in ("features.0", "features.3"):
         x = convolved(x, weights[f"{name}.weight"], weights[f"{name}.bias"])
         x = pooled(np.maximum(x, 0))
-    assert found["features"].shape == (4, 3136)
-    assert close(found["features"], x.reshape(4, 3136), 1e-5)
+    assert measured["features"].shape == (4, 3136)
+    assert close(measured["features"], x.reshape(4, 3136), 1e-5)
 
 
 def test_no_gradient_goes_through_extracted_features(native: Native) -> None:
     weights, images = random_weights(native, CLASSIFIER), random_inputs(CLASSIFIER)["image"]
-    found = native("features", weights, images)
-    assert set(found["through_extracted"].values()) == {0.0}
-    assert max(found["through_flat"].values()) > 0  # which the measurement would have seen
+    measured = native("features", weights, images)
+    assert set(measured["through_extracted"].values()) == {0.0}
+    assert max(measured["through_flat"].values()) > 0  # which the measurement would have seen
 
 
 def test_log_starts_empty_and_takes_epochs(native: Native) -> None:
@@ -542,7 +543,7 @@ def test_log_stays_out_of_the_loss(native: Native) -> None:
     weights["classifier.0.bias"][:] = -1
     images = random_inputs(CLASSIFIER, 6)["image"].reshape(6, 28, 28, 1)
     labels = np.array([3, 1, 4, 1, 5, 9], np.int32)
-    found = native("train", weights, images, labels, 2, 0.5)
+    training = native("train", weights, images, labels, 2, 0.5)
 
     bias = weights["classifier.3.bias"].astype(np.float64)
     losses = []
@@ -552,10 +553,10 @@ def test_log_stays_out_of_the_loss(native: Native) -> None:
         bias = bias - 0.5 * (shares - np.bincount(labels, minlength=10) / 6)
         if len(losses) == 2:
             trained = bias
-    np.testing.assert_allclose([*found["losses"], found["evaluated"]], losses, rtol=1e-5)
+    np.testing.assert_allclose([*training["losses"], training["evaluated"]], losses, rtol=1e-5)
     assert losses[2] < losses[1] < losses[0]
-    assert close(found["bias"], trained, 1e-5)
-    assert found["log"] == [100.0]
+    assert close(training["bias"], trained, 1e-5)
+    assert training["log"] == [100.0]
 
 
 # --- the frozen wrapper -----------------------------------------------------------------------
@@ -617,8 +618,8 @@ def test_a_wrapper_keeps_its_contract(
 
 def test_wrapper_says_that_there_are_no_batches(native: Native) -> None:
     inputs = [(random_inputs(CLASSIFIER, 1), np.zeros(1, np.int32))]
-    found = native("predictions", CLASSIFIER, random_weights(native, CLASSIFIER), inputs)
+    answers = native("predictions", CLASSIFIER, random_weights(native, CLASSIFIER), inputs)
     assert (
-        found["complaints"]
+        answers["complaints"]
         == ["predict_batch needs at least one batch (inputs, labels), and got none"] * 2
     )

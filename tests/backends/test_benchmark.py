@@ -1,18 +1,19 @@
-"""What a benchmark measures in a backend: the official ways learn, and costs are counted."""
+"""What a benchmark measures in a backend: the frameworks' examples learn, costs are counted."""
 
 import math
 
 import numpy as np
 import pytest
 
-from shared import mnist, specs
 from shared.benchmark import costs, measure
 from shared.benchmark.measure import Job
+from shared.data import mnist
+from shared.panels import PANELS
 from tests.conftest import Lend
 
 
 def try_reference(backend: str) -> tuple[list[float], dict[str, str]]:
-    """In a worker: the mean losses of a few short epochs of the official way."""
+    """In a worker: the mean losses of a few short epochs of the framework's own example."""
     session = measure.ReferenceSession(Job("mnist_classifier", backend, "reference", (16,)))
     session.few = 128
     session.prepare(None)
@@ -21,7 +22,7 @@ def try_reference(backend: str) -> tuple[list[float], dict[str, str]]:
     return [reference.train_epoch(256) for _ in range(6)], reference.resolved()
 
 
-@pytest.mark.parametrize("backend", specs.PANELS)
+@pytest.mark.parametrize("backend", PANELS)
 def test_the_official_ways_learn(lend: Lend, backend: str) -> None:
     losses, resolved = lend(backend).call(try_reference, backend)
     assert losses[0] == pytest.approx(math.log(10), abs=0.7)
@@ -30,8 +31,8 @@ def test_the_official_ways_learn(lend: Lend, backend: str) -> None:
 
 
 def try_loader() -> tuple[np.ndarray, list[int]]:
-    """In a worker: what PyTorch's official way makes of the first digits, put back in order."""
-    from torch_impl.reference import Digits, loader
+    """In a worker: what PyTorch's own example makes of the first digits, put back in order."""
+    from torch_impl.engine.reference import Digits, loader
 
     digits = mnist.load("sample").train
     data = Digits(digits.images, digits.labels)
@@ -40,9 +41,9 @@ def try_loader() -> tuple[np.ndarray, list[int]]:
 
 
 def test_torchvisions_way_gives_our_arrays(lend: Lend) -> None:
-    found, sizes = lend("torch").call(try_loader)
-    wanted = mnist.normalise(mnist.load("sample").train.images[:20])
-    np.testing.assert_array_equal(found.transpose(0, 2, 3, 1), wanted)
+    arrays, sizes = lend("torch").call(try_loader)
+    expected = mnist.normalise(mnist.load("sample").train.images[:20])
+    np.testing.assert_array_equal(arrays.transpose(0, 2, 3, 1), expected)
     assert sizes == [64, 64, 22]
 
 
@@ -54,7 +55,7 @@ def try_costs(backend: str) -> tuple[costs.Pair, list[costs.Growth]]:
     return costs.loop("basic_net", backend, "cpu"), growth
 
 
-@pytest.mark.parametrize("backend", specs.PANELS)
+@pytest.mark.parametrize("backend", PANELS)
 def test_costs_are_measured(lend: Lend, backend: str) -> None:
     loop, growth = lend(backend).call(try_costs, backend)
     assert loop.rounds == 1

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from shared.specs import PANELS
+from shared.panels import PANELS
 from tests.flavours import lacking
 from tests.sources import ARCHITECTURES, OWN, ROOT, fresh
 
@@ -34,12 +34,12 @@ def test_many_networks_in_a_process_raise_no_false_alarm() -> None:
     code = (
         "import sys, numpy as np\n"
         "from shared import registry, specs\n"
-        "from shared.interface import WAYS\n"
+        "from shared.interface import VARIANTS\n"
         "backend, spec = registry.load('keras'), specs.find('basic_net')\n"
         "batch = {'image': np.zeros((2, 28, 28, 1), 'f'), 'label': np.zeros(2, 'i')}\n"
         "for number in range(7):\n"
-        "    for way in WAYS:\n"
-        "        model = backend.build(spec.network, seed=0, way=way)\n"
+        "    for variant in VARIANTS:\n"
+        "        model = backend.build(spec.network, seed=0, variant=variant)\n"
         "        model({'image': batch['image']})\n"
         "        model.trainer(spec.task, spec.settings, 0).train_step(batch)\n"
         "import tensorflow as tf\n"

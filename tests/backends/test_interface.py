@@ -2,22 +2,23 @@
 
 import random
 import sys
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from shared import mnist, registry, tasks, training
+from shared import registry
+from shared.data import mnist, tasks
+from shared.differences import difference
 from shared.errors import (
     ConfigurationError,
     DeviceMissingError,
     InputError,
     WeightsError,
 )
-from shared.interface import WAYS, TensorInfo
-from shared.parity.arrays import difference, sample_inputs, sample_weights
+from shared.interface import VARIANTS, Inputs, TensorInfo
+from shared.parity.samples import sample_inputs, sample_weights
 from shared.specs import (
     DIGITS,
     DIGITS_AND_SLANT,
@@ -33,6 +34,7 @@ from shared.specs import (
     Spec,
     Task,
 )
+from shared.train import loop
 from shared.workers import Worker
 from tests.assertions import close, sentence
 from tests.backends.small_networks import (
@@ -49,6 +51,7 @@ from tests.backends.small_networks import (
     build,
     devices,
     table,
+    wrong_inputs,
 )
 from tests.flavours import ALL, FLAVOURS, SECOND_TO_TENSORFLOW, in_flavours
 
@@ -131,9 +134,9 @@ def aligned(array: np.ndarray) -> np.ndarray:
     """A copy where JAX would rather share memory than copy: at a multiple of 64 bytes."""
     memory = np.empty(array.nbytes + 64, np.uint8)
     start = -memory.ctypes.data % 64
-    found = memory[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
-    found[...] = array
-    return found
+    copy = memory[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
 
 
 def copies(backend: str, network: Network, inputs: Arrays) -> dict[str, Arrays]:
@@ -162,19 +165,19 @@ def copies(backend: str, network: Network, inputs: Arrays) -> dict[str, Arrays]:
 def load_as(backend: str, network: Network, dtype: str) -> tuple[Arrays, Arrays]:
     """Load weights of a dtype into a float32 model; what was given, and what it has then."""
     model = registry.load(backend).build(network)
-    given = {
+    originals = {
         # In an order of memory that is not C's, and read-only, as arrays on files may be.
         name: np.asfortranarray(array.astype(dtype))
         for name, array in sample_weights(model.table(), "float32", 6).items()
     }
-    for array in given.values():
+    for array in originals.values():
         array.setflags(write=False)
-    model.load_weights(given)
-    return given, model.weights()
+    model.load_weights(originals)
+    return originals, model.weights()
 
 
 def predict(
-    backend: str, network: Network, inputs: Arrays, dtype: str
+    backend: str, network: Network, inputs: Inputs, dtype: str
 ) -> tuple[Arrays, np.ndarray, np.ndarray]:
     model = build(backend, network, dtype)
     classes, confidence = model.predict(inputs)
@@ -201,31 +204,31 @@ def evaluate(backend: str, network: Network, task: Task) -> dict[str, Any]:
     """An evaluation step's figures, and the weights and outputs around it."""
     model = build(backend, network)
     trainer = model.trainer(task, Settings(), seed=0)
-    given = batch(network, task, 0)
+    arrays = batch(network, task, 0)
     before = model.weights()
-    result = trainer.evaluation_step(given)
-    again = trainer.evaluation_step(given)
+    result = trainer.evaluation_step(arrays)
+    again = trainer.evaluation_step(arrays)
     return {
         "before": before,
         "after": model.weights(),
         "losses": [float(result["loss"]), float(again["loss"])],
         "sums": {name: np.asarray(value) for name, value in result.items()},
-        "outputs": model({name: given[name] for name in network.inputs}),
+        "outputs": model({name: arrays[name] for name in network.inputs}),
     }
 
 
 def decode(backend: str, network: Network, number: int) -> Arrays:
     """What a network writes on its own, and what it gives when it is told that."""
     model = build(backend, network)
-    given = {n: a for n, a in batch(network, TRANSCRIPTION, number).items() if n in network.inputs}
-    tokens, attention = model.decode({n: given[n] for n in list(network.inputs)[:-1]})
+    inputs = {n: a for n, a in batch(network, TRANSCRIPTION, number).items() if n in network.inputs}
+    tokens, attention = model.decode({n: inputs[n] for n in list(network.inputs)[:-1]})
     start = network.config["num_classes"] + 1
     told = np.concatenate([np.full_like(tokens[:, :1], start), tokens[:, :-1]], axis=1)
     return {
         "tokens": tokens,
         "attention": attention,
         "told": told,
-        **{f"told_{n}": a for n, a in model({**given, "tokens": told}).items()},
+        **{f"told_{n}": a for n, a in model({**inputs, "tokens": told}).items()},
     }
 
 
@@ -242,13 +245,13 @@ def dropout_losses(backend: str, seed: int) -> list[float]:
 
 def told(backend: str) -> list[list[float]]:
     """The logs of a network that keeps one and of one that does not, after an epoch."""
-    found = []
+    logs = []
     for network in (SPECS["mnist_classifier"].network, BRANCHING):
         model = registry.load(backend).build(network)
         model.record_epoch(0.5, 80.0, 79.0)
         native: Any = model.native
-        found.append([float(x) for x in getattr(native, "losses", [])])
-    return found
+        logs.append([float(x) for x in getattr(native, "losses", [])])
+    return logs
 
 
 @pytest.fixture(params=FLAVOURS)
@@ -279,10 +282,10 @@ def test_weights_are_a_function_of_the_seed(worker: Worker) -> None:
 
 
 def test_build_leaves_the_users_generators_alone(worker: Worker, flavour: str) -> None:
-    found = worker.call(generators, worker.backend)
-    assert {"python", "numpy"} <= set(found)
-    assert ("torch" in found) or ("torch" not in flavour)
-    assert all(found.values()), found
+    unchanged = worker.call(generators, worker.backend)
+    assert {"python", "numpy"} <= set(unchanged)
+    assert ("torch" in unchanged) or ("torch" not in flavour)
+    assert all(unchanged.values()), unchanged
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -300,8 +303,8 @@ def test_dtype_is_that_of_weights_and_outputs(worker: Worker, flavour: str, dtyp
     weights = worker.call(initial, worker.backend, BLOCK, 0, dtype, "cpu")
     assert {str(array.dtype) for array in weights.values()} == {dtype}
     assert {row.name: row.shape for row in rows} == {n: a.shape for n, a in weights.items()}
-    found = worker.call(outputs, worker.backend, BLOCK, inputs, dtype)
-    assert {str(array.dtype) for array in found.values()} == {dtype}
+    results = worker.call(outputs, worker.backend, BLOCK, inputs, dtype)
+    assert {str(array.dtype) for array in results.values()} == {dtype}
 
 
 def test_float64_is_more_exact_than_float32(worker: Worker, flavour: str) -> None:
@@ -326,12 +329,12 @@ def test_unknown_dtype_and_device_are_named(worker: Worker) -> None:
 def test_device_that_is_not_there_is_named(worker: Worker, flavour: str) -> None:
     if "cuda" in worker.call(devices, worker.backend):
         pytest.skip("there is a CUDA device here")
-    said = sentence(
+    message = sentence(
         worker, DeviceMissingError, initial, worker.backend, CHANNELS, 0, "float32", "cuda"
     )
     runs_on = FLAVOURS[flavour][1].get("KERAS_BACKEND")
     subject = f"keras on {runs_on}" if runs_on else worker.backend
-    assert said.startswith(f"{subject} finds no CUDA device on this machine; use the device cpu")
+    assert message.startswith(f"{subject} finds no CUDA device on this machine; use the device cpu")
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -352,7 +355,7 @@ def test_a_gpu_gives_what_the_cpu_gives(worker: Worker, flavour: str, dtype: str
             assert difference(on_cpu[name], on_gpu[name]) < tolerance
 
 
-def losses(backend: str, way: str, device: str) -> list[float]:  # in a worker
+def losses(backend: str, variant: str, device: str) -> list[float]:  # in a worker
     """The training losses, and the test loss, of a few steps at the highest precision."""
     loaded = registry.load(backend)
     loaded.use_highest_precision()
@@ -361,18 +364,18 @@ def losses(backend: str, way: str, device: str) -> list[float]:  # in a worker
     data = tasks.build(task, mnist.load("sample"))
     few = {name: array[:256] for name, array in data.train.items()}
     data = replace(data, train=few, test=few)
-    model = loaded.build(spec.network, way=way, device=device)
+    model = loaded.build(spec.network, variant=variant, device=device)
     settings = Settings(epochs=2, optimizer="sgd", learning_rate=2.0**-6, momentum=0.5)
-    history = training.fit(model, task, data, settings)
+    history = loop.fit(model, task, data, settings)
     return [epoch.loss for epoch in history.epochs] + [history.epochs[-1].test_loss]
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_a_gpu_trains_as_the_cpu_does(worker: Worker, flavour: str, way: str) -> None:
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_gpu_trains_as_the_cpu_does(worker: Worker, flavour: str, variant: str) -> None:
     if "cuda" not in worker.call(devices, worker.backend):
         pytest.skip(f"{flavour} finds no CUDA device here")
     on_cpu, on_gpu = (
-        worker.call(losses, worker.backend, way, device) for device in ("cpu", "cuda")
+        worker.call(losses, worker.backend, variant, device) for device in ("cpu", "cuda")
     )
     np.testing.assert_allclose(on_gpu, on_cpu, rtol=1e-3)
 
@@ -386,16 +389,16 @@ def test_a_gpu_trains_as_the_cpu_does(worker: Worker, flavour: str, way: str) ->
 def test_counts_and_outputs_are_those_stated(worker: Worker, spec: Spec, case: Case) -> None:
     assert case in spec.cases
     inputs = sample_inputs(case.network, 3, "float32")
-    rows, found = worker.call(described, worker.backend, case.network, inputs)
+    rows, arrays = worker.call(described, worker.backend, case.network, inputs)
     sizes = {"parameter": 0, "buffer": 0}
     for row in rows:
         sizes[row.kind] += row.size
     assert sizes == {"parameter": case.parameters, "buffer": case.buffers}
-    assert {name: array.shape for name, array in found.items()} == {
+    assert {name: array.shape for name, array in arrays.items()} == {
         name: (3, *tensor.shape) for name, tensor in case.network.outputs.items()
     }
-    assert list(found) == list(case.network.outputs)
-    for array in found.values():
+    assert list(arrays) == list(case.network.outputs)
+    for array in arrays.values():
         assert np.isfinite(array).all()
         assert np.ptp(array) > 0
         assert array.flags.writeable
@@ -409,70 +412,35 @@ def test_channels_are_flattened_first(worker: Worker) -> None:
     x = inputs["image"].transpose(0, 3, 1, 2).reshape(4, 90).astype(np.float64)
     for name in ("fc1", "fc2"):
         x = np.maximum(x @ w[f"{name}.weight"].T + w[f"{name}.bias"], 0)
-    wanted = x @ w["fc3.weight"].T + w["fc3.bias"]
-    assert close(worker.call(outputs, worker.backend, CHANNELS, inputs)["logits"], wanted, 1e-5)
-
-
-def wrong_inputs() -> Iterable[Any]:
-    image = np.zeros((2, 4, 196, 1), np.float32)
-    metadata = np.zeros((2, 3), np.float32)
-    takes = "MIMONet takes the inputs image, metadata, not"
-    alike = "MIMONet takes batches of one length above 0, not"
-    shape = "input 'image' must have shape (batch, 4, 196, 1), not"
-    table: dict[str, tuple[Arrays, str]] = {
-        "missing": ({"image": image}, f"{takes} image"),
-        "none": ({}, f"{takes} none"),
-        "unknown": (
-            {"image": image, "metadata": metadata, "label": metadata},
-            f"{takes} image, metadata, label",
-        ),
-        "no_channel_axis": (
-            {"image": image[..., 0], "metadata": metadata},
-            f"{shape} (2, 4, 196)",
-        ),
-        "channels": (
-            {"image": image.repeat(3, axis=3), "metadata": metadata},
-            f"{shape} (2, 4, 196, 3)",
-        ),
-        "another_size": (
-            {"image": image.reshape(2, 8, 98, 1), "metadata": metadata},
-            f"{shape} (2, 8, 98, 1)",
-        ),
-        "vector": (
-            {"image": image, "metadata": metadata[:, :2]},
-            "input 'metadata' must have shape (batch, 3), not (2, 2)",
-        ),
-        "uint8": (
-            {"image": image.astype(np.uint8), "metadata": metadata},
-            "input 'image' must be floating point, not uint8; shared.mnist.normalise turns uint8 "
-            "images into float32",
-        ),
-        "empty": (
-            {"image": image[:0], "metadata": metadata[:0]},
-            f"{alike} {{'image': 0, 'metadata': 0}}",
-        ),
-        "lengths": (
-            {"image": image, "metadata": metadata[:1]},
-            f"{alike} {{'image': 2, 'metadata': 1}}",
-        ),
-    }
-    for name, (inputs, wanted) in table.items():
-        yield pytest.param(inputs, wanted, id=name)
+    expected = x @ w["fc3.weight"].T + w["fc3.bias"]
+    assert close(worker.call(outputs, worker.backend, CHANNELS, inputs)["logits"], expected, 1e-5)
 
 
 def test_networks_that_average_take_images_of_any_size(worker: Worker) -> None:
     shape = (2, 5, 17, 1)
     image = np.random.default_rng(0).normal(size=shape).astype(np.float32)
-    found = worker.call(outputs, worker.backend, BRANCHING, {"image": image})["logits"]
-    assert found.shape == (2, 3)
-    assert np.isfinite(found).all()
-    said = sentence(worker, InputError, complaint, worker.backend, BRANCHING, {"image": image[0]})
-    assert said == "input 'image' must have shape (batch, H, W, 1), not (5, 17, 1)"
+    logits = worker.call(outputs, worker.backend, BRANCHING, {"image": image})["logits"]
+    assert logits.shape == (2, 3)
+    assert np.isfinite(logits).all()
+    message = sentence(
+        worker, InputError, complaint, worker.backend, BRANCHING, {"image": image[0]}
+    )
+    assert message == "input 'image' must have shape (batch, H, W, 1), not (5, 17, 1)"
 
 
-@pytest.mark.parametrize(("inputs", "wanted"), list(wrong_inputs()))
-def test_wrong_inputs_are_told_alike(worker: Worker, inputs: Arrays, wanted: str) -> None:
-    assert sentence(worker, InputError, complaint, worker.backend, MIMO, inputs) == wanted
+def test_an_array_alone_will_do_for_one_input(worker: Worker) -> None:
+    inputs = sample_inputs(CHANNELS, 2, "float32")
+    named, alone = (
+        worker.call(predict, worker.backend, CHANNELS, each, "float32")
+        for each in (inputs, inputs["image"])
+    )
+    assert alone[0]["logits"].tobytes() == named[0]["logits"].tobytes()
+    assert alone[1].tolist() == named[1].tolist()
+
+
+@pytest.mark.parametrize(("inputs", "message"), list(wrong_inputs()))
+def test_wrong_inputs_are_told_alike(worker: Worker, inputs: Arrays, message: str) -> None:
+    assert sentence(worker, InputError, complaint, worker.backend, MIMO, inputs) == message
 
 
 @pytest.mark.parametrize("network", [CHANNELS, MIMO], ids=lambda network: network.cls)
@@ -483,8 +451,8 @@ def test_predict_is_the_softmax_of_the_outputs(
     if dtype == "float64" and flavour in ("keras-jax", "keras-torch"):
         pytest.skip("Keras computes in float64 on TensorFlow only")
     inputs = sample_inputs(network, 9, dtype)
-    found, classes, confidence = worker.call(predict, worker.backend, network, inputs, dtype)
-    logits = next(iter(found.values())).astype(np.float64)
+    results, classes, confidence = worker.call(predict, worker.backend, network, inputs, dtype)
+    logits = next(iter(results.values())).astype(np.float64)
     assert classes.dtype == np.int32
     assert classes.tolist() == logits.argmax(axis=1).tolist()
     # The other network's first layers are followed by ReLUs, and one class outweighs the rest.
@@ -498,28 +466,28 @@ def test_decoding_writes_the_likeliest_tokens_one_by_one(worker: Worker) -> None
     """Told what it wrote, a network says the same: greedy steps are those of one forward pass."""
     written = set()
     for number in range(4):
-        found = worker.call(decode, worker.backend, SEQ2SEQ, number)
-        tokens, end = found["tokens"], 3
+        decoded = worker.call(decode, worker.backend, SEQ2SEQ, number)
+        tokens, end = decoded["tokens"], 3
         assert tokens.shape == (8, 4)
         assert tokens.dtype == np.int32
-        likeliest = found["told_logits"].argmax(axis=-1)
-        ended = np.cumsum(found["told"] == end, axis=1) > 0
+        likeliest = decoded["told_logits"].argmax(axis=-1)
+        ended = np.cumsum(decoded["told"] == end, axis=1) > 0
         assert tokens.tolist() == np.where(ended, end, likeliest).tolist()
-        assert close(found["attention"], found["told_attention"], 1e-5)
-        assert close(found["attention"].sum(axis=-1), np.ones((8, 4)), 1e-5)
+        assert close(decoded["attention"], decoded["told_attention"], 1e-5)
+        assert close(decoded["attention"].sum(axis=-1), np.ones((8, 4)), 1e-5)
         written |= {*tokens.flatten().tolist()}
     assert len(written) > 1
 
 
 def test_networks_that_write_no_sequences_say_so(worker: Worker) -> None:
-    said = sentence(worker, ConfigurationError, no_decode, worker.backend)
-    assert said == "MIMONet writes no sequences: it has no method decode"
+    message = sentence(worker, ConfigurationError, no_decode, worker.backend)
+    assert message == "MIMONet writes no sequences: it has no method decode"
 
 
 def test_predict_gives_a_class_for_every_pixel(worker: Worker) -> None:
     inputs = sample_inputs(UNET, 2, "float32")
-    found, classes, confidence = worker.call(predict, worker.backend, UNET, inputs, "float32")
-    logits = found["logits"].astype(np.float64)
+    results, classes, confidence = worker.call(predict, worker.backend, UNET, inputs, "float32")
+    logits = results["logits"].astype(np.float64)
     assert classes.tolist() == logits.argmax(axis=-1).tolist()
     assert len(set(classes.flatten().tolist())) > 1
     shares = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
@@ -537,8 +505,8 @@ def test_weights_that_do_not_fit_are_all_named(worker: Worker) -> None:
         "fc2.bias": np.zeros(12, np.int64),
         "fc4.weight": np.zeros((2, 2), np.float32),
     }
-    said, unchanged = worker.call(refuse, worker.backend, CHANNELS, changes)
-    start, _, problems = said.partition(": ")
+    message, unchanged = worker.call(refuse, worker.backend, CHANNELS, changes)
+    start, _, problems = message.partition(": ")
     assert start == "the weights do not fit the network"
     assert sorted(problems.split("; ")) == [
         "extra fc4.weight (2, 2)",
@@ -551,22 +519,22 @@ def test_weights_that_do_not_fit_are_all_named(worker: Worker) -> None:
 
 
 def test_weights_go_in_and_out_as_copies(worker: Worker) -> None:
-    found = worker.call(copies, worker.backend, BLOCK, sample_inputs(BLOCK, 2, "float32"))
+    stages = worker.call(copies, worker.backend, BLOCK, sample_inputs(BLOCK, 2, "float32"))
     for name in BLOCK.outputs:
-        assert difference(found["before"][name], found["given"][name]) == 0
-        assert difference(found["before"][name], found["taken"][name]) == 0
-        assert difference(found["kept"][name], found["taken"][name]) == 0
-        assert difference(found["before"][name], found["zero"][name]) > 0.1
+        assert difference(stages["before"][name], stages["given"][name]) == 0
+        assert difference(stages["before"][name], stages["taken"][name]) == 0
+        assert difference(stages["kept"][name], stages["taken"][name]) == 0
+        assert difference(stages["before"][name], stages["zero"][name]) > 0.1
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 def test_weights_are_cast_to_the_models_dtype(worker: Worker, dtype: str) -> None:
-    given, found = worker.call(load_as, worker.backend, BLOCK, dtype)
-    assert given.keys() == found.keys()
-    assert given
-    for name in given:
-        assert found[name].dtype == np.float32
-        assert found[name].tobytes() == given[name].astype(np.float32).tobytes()
+    originals, taken = worker.call(load_as, worker.backend, BLOCK, dtype)
+    assert originals.keys() == taken.keys()
+    assert originals
+    for name in originals:
+        assert taken[name].dtype == np.float32
+        assert taken[name].tobytes() == originals[name].astype(np.float32).tobytes()
 
 
 # --- training ---------------------------------------------------------------------------------
@@ -644,8 +612,8 @@ def test_sgd_moves_all_backends_alike(
         assert ours.keys() == theirs.keys()
         for tensor in ours:
             assert np.abs(ours[tensor]).max() > 1e-4, tensor
-            found = difference(ours[tensor], theirs[tensor])
-            assert found < tolerance, f"{tensor}: {first} and {name} differ by {found:.1e}"
+            gap = difference(ours[tensor], theirs[tensor])
+            assert gap < tolerance, f"{tensor}: {first} and {name} differ by {gap:.1e}"
 
 
 @pytest.mark.parametrize(
@@ -670,9 +638,9 @@ def test_adam_moves_all_backends_alike(
         assert ours.keys() == theirs.keys()
         for tensor in ours:
             moved = np.abs(ours[tensor]).mean()
-            found = np.abs(ours[tensor] - theirs[tensor]).mean() / moved
+            gap = np.abs(ours[tensor] - theirs[tensor]).mean() / moved
             assert moved > 1e-4, tensor
-            assert found < 1e-3, f"{tensor}: {first} and {name} differ by {found:.1e}"
+            assert gap < 1e-3, f"{tensor}: {first} and {name} differ by {gap:.1e}"
 
 
 @pytest.mark.parametrize(
@@ -684,17 +652,17 @@ def test_adam_moves_all_backends_alike(
     ],
 )
 def test_evaluation_changes_nothing(worker: Worker, network: Network, task: Task) -> None:
-    found = worker.call(evaluate, worker.backend, network, task)
-    assert found["before"].keys() == found["after"].keys()
-    assert found["before"]
-    for name in found["before"]:
-        assert found["before"][name].tobytes() == found["after"][name].tobytes()
-    assert found["losses"][0] == found["losses"][1]
+    evaluated = worker.call(evaluate, worker.backend, network, task)
+    assert evaluated["before"].keys() == evaluated["after"].keys()
+    assert evaluated["before"]
+    for name in evaluated["before"]:
+        assert evaluated["before"][name].tobytes() == evaluated["after"][name].tobytes()
+    assert evaluated["losses"][0] == evaluated["losses"][1]
 
-    given, loss = batch(network, task, 0), 0.0
+    arrays, loss = batch(network, task, 0), 0.0
     for objective in task.objectives:
-        output = found["outputs"][objective.output].astype(np.float64)
-        target = given[objective.target]
+        output = evaluated["outputs"][objective.output].astype(np.float64)
+        target = arrays[objective.target]
         if objective.loss == "cross_entropy":
             log_shares = output - np.log(np.exp(output).sum(axis=-1, keepdims=True))
             counts = target >= 0
@@ -704,40 +672,40 @@ def test_evaluation_changes_nothing(worker: Worker, network: Network, task: Task
             loss -= objective.weight * chosen[counts].mean()
         else:
             loss += objective.weight * ((output - target) ** 2).mean()
-    np.testing.assert_allclose(found["losses"][0], loss, rtol=1e-5)
+    np.testing.assert_allclose(evaluated["losses"][0], loss, rtol=1e-5)
     first = task.objectives[0]
-    labels = given[first.target]
-    guesses = found["outputs"][first.output].argmax(axis=-1)
-    assert found["sums"]["correct"] == (guesses == labels).sum()
-    assert found["sums"]["counted"] == (labels >= 0).sum()
+    labels = arrays[first.target]
+    guesses = evaluated["outputs"][first.output].argmax(axis=-1)
+    assert evaluated["sums"]["correct"] == (guesses == labels).sum()
+    assert evaluated["sums"]["counted"] == (labels >= 0).sum()
 
 
 def test_mean_iou_is_counted_by_class(worker: Worker) -> None:
-    found = worker.call(evaluate, worker.backend, UNET, SEGMENTATION)
-    guesses = found["outputs"]["logits"].argmax(axis=-1)
+    evaluated = worker.call(evaluate, worker.backend, UNET, SEGMENTATION)
+    guesses = evaluated["outputs"]["logits"].argmax(axis=-1)
     labels = batch(UNET, SEGMENTATION, 0)["mask"]
     assert (labels == -1).any()
     for k in range(3):
         both, either = (guesses == k) & (labels == k), (guesses == k) | (labels == k)
-        assert found["sums"]["intersection"][k] == both.sum()
-        assert found["sums"]["union"][k] == either.sum()
-    assert found["sums"]["intersection"].sum() == found["sums"]["correct"]
+        assert evaluated["sums"]["intersection"][k] == both.sum()
+        assert evaluated["sums"]["union"][k] == either.sum()
+    assert evaluated["sums"]["intersection"].sum() == evaluated["sums"]["correct"]
 
 
 def test_those_that_left_early_are_counted(worker: Worker) -> None:
     for network, left in ((LEAVES, 8), (STAYS, 0)):
-        found = worker.call(evaluate, worker.backend, network, EARLY_EXIT)
-        assert found["sums"]["left"] == left
+        evaluated = worker.call(evaluate, worker.backend, network, EARLY_EXIT)
+        assert evaluated["sums"]["left"] == left
 
 
 def test_decoded_digits_are_counted(worker: Worker) -> None:
-    found = worker.call(evaluate, worker.backend, SEQ2SEQ, TRANSCRIPTION)
+    evaluated = worker.call(evaluate, worker.backend, SEQ2SEQ, TRANSCRIPTION)
     labels = batch(SEQ2SEQ, TRANSCRIPTION, 0)["following"]
     digits = (labels >= 0) & (labels < 3)  # the end of a sequence is no digit
     tokens = worker.call(decode, worker.backend, SEQ2SEQ, 0)["tokens"]
-    assert found["sums"]["digits"] == digits.sum()
-    assert found["sums"]["decoded"] == (digits & (tokens == labels)).sum()
-    assert 0 < found["sums"]["decoded"] < digits.sum()
+    assert evaluated["sums"]["digits"] == digits.sum()
+    assert evaluated["sums"]["decoded"] == (digits & (tokens == labels)).sum()
+    assert 0 < evaluated["sums"]["decoded"] < digits.sum()
 
 
 def test_dropout_is_a_function_of_the_trainers_seed(worker: Worker) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shared import mnist
-from tests.idx_files import FULL_NAMES, GIVEN, put, require_full
+from shared.data import files, mnist
+from tests.idx_files import FULL_FOLDER, FULL_NAMES, put, require_full
 
 TORCHVISION = """
 import sys
@@ -30,12 +30,12 @@ for part, train in (("train", True), ("test", False)):
 
 
 def assert_equals_torchvision(name: str, paths: list[Path], tmp_path: Path) -> None:
-    """Compare a data set, whose files are at `paths`, with torchvision's arrays, bit for bit."""
-    folder = mnist.FOLDERS["mnist" if name == "sample" else name]
-    files = {path.name.removesuffix(".gz").replace(".idx", "-idx"): path for path in paths}
+    """Compare a data set, whose named are at `paths`, with torchvision's arrays, bit for bit."""
+    folder = files.FOLDERS["mnist" if name == "sample" else name]
+    named = {path.name.removesuffix(".gz").replace(".idx", "-idx"): path for path in paths}
     unpacked = {
         file: gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-        for file, path in files.items()
+        for file, path in named.items()
     }
     put(tmp_path / folder, unpacked)
     # In a process of its own, as the tests' process imports no framework.
@@ -44,7 +44,7 @@ def assert_equals_torchvision(name: str, paths: list[Path], tmp_path: Path) -> N
     if result.returncode == 77:
         pytest.skip("torchvision is not installed")
     assert result.returncode == 0, result.stderr
-    data = mnist.load(name, GIVEN, download=False)
+    data = mnist.load(name, FULL_FOLDER, download=False)
     for part, split in (("train", data.train), ("test", data.test)):
         theirs = (tmp_path / f"{part}-images").read_bytes()
         assert mnist.normalise(split.images).tobytes() == theirs
@@ -52,11 +52,11 @@ def assert_equals_torchvision(name: str, paths: list[Path], tmp_path: Path) -> N
 
 
 def test_the_sample_equals_torchvision_bit_for_bit(tmp_path: Path) -> None:
-    assert_equals_torchvision("sample", [c.path for c in mnist.verify("sample")], tmp_path)
+    assert_equals_torchvision("sample", [c.path for c in files.verify("sample")], tmp_path)
 
 
 @pytest.mark.parametrize("name", FULL_NAMES)
 def test_the_full_set_equals_torchvision_bit_for_bit(name: str, tmp_path: Path) -> None:
     require_full(name)
-    paths = [check.path for check in mnist.verify(name, GIVEN) if check.ok]
+    paths = [check.path for check in files.verify(name, FULL_FOLDER) if check.ok]
     assert_equals_torchvision(name, paths, tmp_path)

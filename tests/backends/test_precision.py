@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from shared import registry
+from shared.differences import difference, most_by_rounding
 from shared.errors import ConfigurationError
-from shared.parity.arrays import difference, starting_weights
-from shared.parity.judge import most_by_rounding
+from shared.panels import PANELS
 from shared.parity.recipes import trained_case
-from shared.specs import DIGITS, PANELS, SPECS, TRANSCRIPTION, Network, Settings, Task
+from shared.parity.samples import starting_weights
+from shared.specs import DIGITS, SPECS, TRANSCRIPTION, Network, Settings, Task
 from tests.assertions import sentence
 from tests.backends.small_networks import batch, devices
 from tests.conftest import Lend
@@ -30,27 +31,27 @@ SOME = ["mimo_net", "simple_resnet", "seq2seq", "row_gru"]  # with all kinds of 
 
 
 def built(
-    backend: str, network: Network, dtype: str, device: str = "cpu", way: str = "tuned"
+    backend: str, network: Network, dtype: str, device: str = "cpu", variant: str = "tuned"
 ) -> Any:
     """A model with weights that are the same in every backend and dtype."""
-    model = registry.load(backend).build(network, dtype=dtype, device=device, way=way)
+    model = registry.load(backend).build(network, dtype=dtype, device=device, variant=variant)
     model.load_weights(starting_weights(model.table(), "float32", 3))
     return model
 
 
 def learned(
-    backend: str, network: Network, task: Task, way: str = "tuned", device: str = "cpu"
+    backend: str, network: Network, task: Task, variant: str = "tuned", device: str = "cpu"
 ) -> dict[str, Any]:
     """Outputs in both dtypes, and what some steps on one batch in bfloat16 come to."""
-    given = batch(network, task, 0)
-    inputs = {name: given[name] for name in network.inputs}
-    exact = built(backend, network, "float32", device, way)(inputs)
-    model = built(backend, network, "bfloat16", device, way)
+    arrays = batch(network, task, 0)
+    inputs = {name: arrays[name] for name in network.inputs}
+    exact = built(backend, network, "float32", device, variant)(inputs)
+    model = built(backend, network, "bfloat16", device, variant)
     outputs, (classes, confidence) = model(inputs), model.predict(inputs)
     trainer = model.trainer(task, Settings(learning_rate=2e-3), 0)
     before = model.weights()
-    steps = [trainer.train_step(given) for _ in range(6)]
-    figures = trainer.evaluation_step(given)
+    steps = [trainer.train_step(arrays) for _ in range(6)]
+    figures = trainer.evaluation_step(arrays)
     after = model.weights()
     return {
         "dtype": model.dtype,
@@ -76,13 +77,13 @@ def little(backend: str) -> dict[str, float]:
 
 
 def decoded(backend: str, dtype: str) -> tuple[np.ndarray, np.ndarray]:
-    given = batch(SEQ2SEQ, TRANSCRIPTION, 0)
+    arrays = batch(SEQ2SEQ, TRANSCRIPTION, 0)
     names = list(SEQ2SEQ.inputs)[:-1]
-    return built(backend, SEQ2SEQ, dtype).decode({name: given[name] for name in names})
+    return built(backend, SEQ2SEQ, dtype).decode({name: arrays[name] for name in names})
 
 
 def probed(backend: str) -> None:
-    built(backend, SMALL, "bfloat16").probe()
+    registry.load(backend).probe(built(backend, SMALL, "bfloat16"))
 
 
 def wrapped(backend: str) -> None:
@@ -93,25 +94,27 @@ def wrapped(backend: str) -> None:
 # Every architecture
 
 
-def hold(found: dict[str, Any]) -> None:
+def hold(measured: dict[str, Any]) -> None:
     """What must be true of a network in bfloat16."""
-    assert found["dtype"] == "bfloat16"
-    assert found["kinds"] == {"float32"}
-    for name, array in found["outputs"].items():
+    assert measured["dtype"] == "bfloat16"
+    assert measured["kinds"] == {"float32"}
+    for name, array in measured["outputs"].items():
         assert array.dtype == np.float32
-        assert 0 < difference(found["exact"][name], array) < MOST
-    first = next(iter(found["outputs"].values()))
+        assert 0 < difference(measured["exact"][name], array) < MOST
+    first = next(iter(measured["outputs"].values()))
     # Of two logits that are nearly the same either may be the larger one elsewhere.
-    taken = np.take_along_axis(first, found["classes"][..., None], axis=-1)[..., 0]
+    taken = np.take_along_axis(first, measured["classes"][..., None], axis=-1)[..., 0]
     assert (first.max(axis=-1) - taken).max() <= 2**-7 * np.abs(first).max()
-    assert found["confidence"].dtype == np.float32
+    assert measured["confidence"].dtype == np.float32
     # Not rounded to bfloat16, whose last 16 bits are 0: the softmax was float32's.
-    assert (found["confidence"].view(np.uint32) & 0xFFFF).any()
-    losses = [float(step["loss"]) for step in found["results"]]
+    assert (measured["confidence"].view(np.uint32) & 0xFFFF).any()
+    losses = [float(step["loss"]) for step in measured["results"]]
     assert np.isfinite(losses).all()
     assert min(losses[2:-1]) < losses[0]
-    assert {value.dtype.kind for step in found["results"] for value in step.values()} <= set("fiu")
-    assert not found["still"]  # the buffers too
+    assert {value.dtype.kind for step in measured["results"] for value in step.values()} <= set(
+        "fiu"
+    )
+    assert not measured["still"]  # the buffers too
 
 
 @pytest.mark.parametrize("backend", PANELS)
@@ -137,8 +140,8 @@ def test_a_gpu_computes_it_too(lend: Lend, flavour: str) -> None:
         pytest.skip(f"{flavour} finds no CUDA device here")
     case = trained_case(SPECS["simple_resnet"])
     assert case
-    for way in ("tuned", "idiomatic"):
-        hold(worker.call(learned, worker.backend, case.network, DIGITS, way, "cuda"))
+    for variant in ("tuned", "idiomatic"):
+        hold(worker.call(learned, worker.backend, case.network, DIGITS, variant, "cuda"))
 
 
 def test_weights_keep_what_bfloat16_would_lose(lend: Lend, flavour: str) -> None:
@@ -158,7 +161,7 @@ def test_sequences_are_written(lend: Lend, flavour: str) -> None:
     assert (tokens == exact_tokens).mean() > 0.5
 
 
-# Flax's tuned way
+# Flax's tuned variant
 
 
 def convolved() -> dict[str, Any]:
@@ -167,7 +170,7 @@ def convolved() -> dict[str, Any]:
     import jax.numpy as jnp
     from jax import lax
 
-    from flax_impl.tuning import tuned
+    from flax_impl.engine.tuning import tuned
 
     random = np.random.default_rng(0)
     x = jnp.asarray(random.normal(size=(4, 8, 8, 64)), "bfloat16")
@@ -178,17 +181,17 @@ def convolved() -> dict[str, Any]:
             numbers = ("NHWC", "HWIO", "NHWC")
             return lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=numbers)
 
-        made, back = jax.vjp(convolve, x, kernel)
-        return (made, *back(made))
+        output, back = jax.vjp(convolve, x, kernel)
+        return (output, *back(output))
 
-    def arrays(found: Iterable[Any]) -> list[np.ndarray]:
-        return [np.asarray(array.astype("float32")) for array in found]
+    def arrays(values: Iterable[Any]) -> list[np.ndarray]:
+        return [np.asarray(array.astype("float32")) for array in values]
 
-    made = jax.jit(tuned(whole))(x, kernel)
+    results = jax.jit(tuned(whole))(x, kernel)
     exact = jax.jit(whole)(x.astype("float32"), kernel.astype("float32"))
     return {
-        "kinds": [str(array.dtype) for array in made],
-        "tuned": arrays(made),
+        "kinds": [str(array.dtype) for array in results],
+        "tuned": arrays(results),
         "stock": arrays(jax.jit(whole)(x, kernel)),
         "exact": arrays(exact),
         "left": str(jax.make_jaxpr(tuned(whole))(x, kernel)).count("conv_general_dilated"),
@@ -196,10 +199,12 @@ def convolved() -> dict[str, Any]:
 
 
 def test_tuned_convolutions_are_added_up_in_float32(lend: Lend) -> None:
-    found = lend("flax").call(convolved)
-    assert found["left"] == 0
-    assert found["kinds"] == ["bfloat16"] * 3
-    for tuned, stock, exact in zip(found["tuned"], found["stock"], found["exact"], strict=True):
+    measured = lend("flax").call(convolved)
+    assert measured["left"] == 0
+    assert measured["kinds"] == ["bfloat16"] * 3
+    for tuned, stock, exact in zip(
+        measured["tuned"], measured["stock"], measured["exact"], strict=True
+    ):
         # Both are rounded once, perhaps to two sides; gradients are of what was rounded before.
         assert difference(stock, tuned) <= 2**-7
         assert difference(exact, tuned) <= 2**-7

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shared import registry, specs
-from shared.parity import arrays, collect, recipes
+from shared import differences, registry, specs
+from shared.parity import collect, recipes
 from shared.parity.evidence import CaseEvidence
-from shared.parity.judge import Pair
+from shared.parity.judge import Pair, rungs
 from shared.specs import Settings
 from shared.workers import Worker
 from tests.conftest import Lend
@@ -40,12 +40,12 @@ def gather(backend: str, plan: collect.Plan) -> CaseEvidence:  # in a worker
 @pytest.fixture(scope="module")
 def reference(lend: Lend) -> Any:
     """PyTorch's evidence, once for each place."""
-    found: dict[tuple[str, str], CaseEvidence] = {}
+    gathered: dict[tuple[str, str], CaseEvidence] = {}
 
     def get(place: tuple[str, str]) -> CaseEvidence:
-        if place not in found:
-            found[place] = lend("torch").call(gather, "torch", plan_of(*place))
-        return found[place]
+        if place not in gathered:
+            gathered[place] = lend("torch").call(gather, "torch", plan_of(*place))
+        return gathered[place]
 
     return get
 
@@ -67,15 +67,15 @@ def test_every_flavour_gives_pytorchs_evidence(
 ) -> None:
     plan = plan_of(*place)
     worker = lend(flavour)
-    found = worker.call(gather, worker.backend, plan)
+    evidence = worker.call(gather, worker.backend, plan)
     results = {
         (rung, part): result
-        for rung, part, result in Pair(reference(place), found, "float32").rungs()
+        for rung, part, result in rungs(Pair(reference(place), evidence, "float32"))
     }
-    rungs = {rung for rung, _ in results}
-    assert {"forward", "activations", "loss", "gradients"} <= rungs
-    assert ("buffers" in rungs) is (place[0] == "dense_net")
-    assert ("dropout" in rungs) is (place[0] == "basic_net")
+    names = {rung for rung, _ in results}
+    assert {"forward", "activations", "loss", "gradients"} <= names
+    assert ("buffers" in names) is (place[0] == "dense_net")
+    assert ("dropout" in names) is (place[0] == "basic_net")
     assert {part for rung, part in results if rung == "optimizers"} == (
         set(RECIPES) if plan.batches else set()
     )
@@ -87,7 +87,7 @@ def after_watching(backend: str, plan: collect.Plan) -> tuple[Any, ...]:  # in a
     model = registry.load(backend).build(plan.case.network, dtype="float32", seed=3)
     inputs = collect.sample_batch(plan.case, 2, "float32")
     before = (model.weights(), model(inputs))
-    probe = model.probe()
+    probe = registry.load(backend).probe(model)
     assert plan.task is not None
     targets = recipes.sample_targets(plan.case.network, plan.task, 2)
     seen = [
@@ -103,18 +103,18 @@ def after_watching(backend: str, plan: collect.Plan) -> tuple[Any, ...]:  # in a
 def test_watching_changes_nothing(worker: Worker, place: tuple[str, str]) -> None:
     plan = plan_of(*place)
     weights, outputs, later, again, seen = worker.call(after_watching, worker.backend, plan)
-    assert arrays.unequal(weights, later) == []
-    assert arrays.unequal(outputs, again) == []
+    assert differences.unequal(weights, later) == []
+    assert differences.unequal(outputs, again) == []
     layers = {name.rpartition(".")[0] for name in weights}
-    for found in seen:
-        assert {f"{layer}:in" for layer in layers} <= set(found)
-        assert {f"{layer}:out" for layer in layers} <= set(found)
+    for activations in seen:
+        assert {f"{layer}:in" for layer in layers} <= set(activations)
+        assert {f"{layer}:out" for layer in layers} <= set(activations)
 
 
 def resumed(backend: str, plan: collect.Plan, settings: Settings) -> list[Any]:  # in a worker
     """Weights after four steps at once, and after two, saved, loaded and two more."""
     model = registry.load(backend).build(plan.case.network, dtype="float32", seed=3)
-    start, probe = model.weights(), model.probe()
+    start, probe = model.weights(), registry.load(backend).probe(model)
     assert plan.task is not None
     ends = []
     for cut in (4, 2):
@@ -151,6 +151,6 @@ def test_a_training_goes_on_where_it_was_saved(worker: Worker, settings: Setting
     plan = collect.plan(spec, spec.more_cases[0], ["float32"])
     whole, parts = worker.call(resumed, worker.backend, plan, settings)
     for name, array in whole.items():
-        assert arrays.difference(array, parts[name]) < 1e-6, name
+        assert differences.difference(array, parts[name]) < 1e-6, name
     moved = max(np.abs(whole[name]).max() for name in whole)
     assert np.isfinite(moved)

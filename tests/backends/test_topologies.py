@@ -9,7 +9,7 @@ import pytest
 
 from shared import registry
 from shared.errors import ConfigurationError, InputError
-from shared.parity.arrays import sample_inputs, sample_weights
+from shared.parity.samples import sample_inputs, sample_weights
 from shared.specs import SPECS, Network, Tensor
 from shared.workers import Worker
 from tests.assertions import close
@@ -51,35 +51,35 @@ def exits_at(threshold: float) -> Network:
 
 
 def outputs(
-    backend: str, network: Network, given: list[Arrays], dtype: str, changes: Arrays
+    backend: str, network: Network, batches: list[Arrays], dtype: str, changes: Arrays
 ) -> tuple[Arrays, list[Arrays]]:
     """A network's weights, of which none is a default, and what it gives for several inputs."""
     model = registry.load(backend).build(network, dtype=dtype)
     model.load_weights({**sample_weights(model.table(), dtype, 5), **changes})
-    return model.weights(), [model(inputs) for inputs in given]
+    return model.weights(), [model(inputs) for inputs in batches]
 
 
-def refused_inputs(backend: str, network: Network, given: list[Arrays]) -> list[str]:
+def refused_inputs(backend: str, network: Network, batches: list[Arrays]) -> list[str]:
     """What is said to each of the inputs, none of which fits."""
     model = registry.load(backend).build(network)
-    said = []
-    for inputs in given:
+    messages = []
+    for inputs in batches:
         try:
             model(inputs)
         except InputError as error:
-            said.append(str(error))
-    return said
+            messages.append(str(error))
+    return messages
 
 
 def refused_networks(backend: str, networks: list[Network]) -> list[str]:
     """What is said to each of the networks, none of which can be built."""
-    said = []
+    messages = []
     for network in networks:
         try:
             registry.load(backend).build(network)
         except ConfigurationError as error:
-            said.append(str(error))
-    return said
+            messages.append(str(error))
+    return messages
 
 
 # --- how they are called ----------------------------------------------------------------------
@@ -100,9 +100,11 @@ def tolerance(dtype: str) -> float:
 def run(worker: Worker, dtype: str) -> Run:
     """Call `outputs` in the worker; the weights come back in float64, for the formulas."""
 
-    def call(network: Network, *given: Arrays, **changes: np.ndarray) -> Any:
-        weights, found = worker.call(outputs, worker.backend, network, list(given), dtype, changes)
-        return {name: array.astype(np.float64) for name, array in weights.items()}, found
+    def call(network: Network, *batches: Arrays, **changes: np.ndarray) -> Any:
+        weights, results = worker.call(
+            outputs, worker.backend, network, list(batches), dtype, changes
+        )
+        return {name: array.astype(np.float64) for name, array in weights.items()}, results
 
     return call
 
@@ -191,8 +193,8 @@ def attention(
     )
     scores = np.einsum("bntd,bnsd->bnts", q, k) / np.sqrt(q.shape[-1])
     weights = softmax(np.where(mask[:, None], scores, -1e9))
-    found = np.einsum("bnts,bnsd->bntd", weights, v)
-    return dense(w, f"{name}out", np.concatenate([*found.transpose(1, 0, 2, 3)], axis=-1)), weights
+    mixed = np.einsum("bnts,bnsd->bntd", weights, v)
+    return dense(w, f"{name}out", np.concatenate([*mixed.transpose(1, 0, 2, 3)], axis=-1)), weights
 
 
 # --- chains, skips and branches ---------------------------------------------------------------
@@ -206,19 +208,19 @@ def test_sequential_net_is_basic_net(run: Run) -> None:
     for name, array in weights.items():
         layer, _, part = name.partition(".")
         renamed[f"{positions[layer]}.{part}"] = array
-    taken, (found,) = run(SEQUENTIAL, inputs, **renamed)
+    taken, (sequential,) = run(SEQUENTIAL, inputs, **renamed)
     assert taken.keys() == renamed.keys()
-    assert same(found["logits"], basic["logits"])
+    assert same(sequential["logits"], basic["logits"])
 
 
 def test_skips_are_added_before_the_relu(run: Run, tolerance: float) -> None:
     inputs = sample_inputs(SKIP, 4, "float32")
-    w, (found,) = run(SKIP, inputs)
+    w, (result,) = run(SKIP, inputs)
     h = relu(dense(w, "first", flat(inputs["image"])))
     before = np.zeros_like(h)
     for name in ("hidden.0", "hidden.1", "hidden.2"):
         before, h = h, relu(dense(w, name, h) + before)
-    assert close(found["logits"], dense(w, "fc", h), tolerance)
+    assert close(result["logits"], dense(w, "fc", h), tolerance)
 
 
 def test_branches_of_an_inception_block_stand_in_their_order(run: Run, tolerance: float) -> None:
@@ -226,8 +228,8 @@ def test_branches_of_an_inception_block_stand_in_their_order(run: Run, tolerance
     inputs = sample_inputs(INCEPTION, 3, "float32")
     negative = {"image": -1 - np.abs(inputs["image"])}
     w, results = run(INCEPTION, inputs, negative)
-    for x, found in zip((inputs["image"], negative["image"]), results, strict=True):
-        features = found["features"]
+    for x, result in zip((inputs["image"], negative["image"]), results, strict=True):
+        features = result["features"]
         padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=-np.inf)
         pooled = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2)).max((4, 5))
         branches = [
@@ -237,17 +239,17 @@ def test_branches_of_an_inception_block_stand_in_their_order(run: Run, tolerance
             relu(conv(w, "pool_conv", pooled)),
         ]
         assert features.shape[-1] == 4 * 6
-        for number, wanted in enumerate(branches):
-            assert np.ptp(wanted) > 0.1
-            assert close(features[..., 6 * number : 6 * number + 6], wanted, tolerance)
+        for number, branch in enumerate(branches):
+            assert np.ptp(branch) > 0.1
+            assert close(features[..., 6 * number : 6 * number + 6], branch, tolerance)
 
 
 def test_layers_of_a_dense_block_see_all_before_them(
     run: Run, dtype: str, tolerance: float
 ) -> None:
     inputs = sample_inputs(DENSE, 3, dtype)
-    w, (found,) = run(DENSE, inputs)
-    features, x = found["features"], inputs["image"]
+    w, (result,) = run(DENSE, inputs)
+    features, x = result["features"], inputs["image"]
     assert features.shape[-1] == 5 + 3 * 2
     assert same(features[..., :5].copy(), x)
     for number in range(3):
@@ -258,9 +260,9 @@ def test_layers_of_a_dense_block_see_all_before_them(
 
 def test_transition_takes_the_mean_of_four_pixels(run: Run, tolerance: float) -> None:
     inputs = sample_inputs(TRANSITION, 3, "float32")
-    w, (found,) = run(TRANSITION, inputs)
-    wanted = conv(w, "conv", relu(batch_norm(w, "norm", inputs["image"])))
-    assert close(found["features"], halves(wanted).mean(axis=(2, 4)), tolerance)
+    w, (result,) = run(TRANSITION, inputs)
+    convolved = conv(w, "conv", relu(batch_norm(w, "norm", inputs["image"])))
+    assert close(result["features"], halves(convolved).mean(axis=(2, 4)), tolerance)
 
 
 # --- UNet -------------------------------------------------------------------------------------
@@ -268,18 +270,18 @@ def test_transition_takes_the_mean_of_four_pixels(run: Run, tolerance: float) ->
 
 def test_kernel_on_the_way_up_is_not_flipped(run: Run, tolerance: float) -> None:
     inputs = sample_inputs(UP, 3, "float32")
-    w, (found,) = run(UP, inputs)
-    assert close(found["features"], up(w, "", inputs["image"], inputs["skip"]), tolerance)
+    w, (result,) = run(UP, inputs)
+    assert close(result["features"], up(w, "", inputs["image"], inputs["skip"]), tolerance)
 
 
 def test_skips_of_a_unet_lead_to_their_own_size(run: Run, tolerance: float) -> None:
     inputs = sample_inputs(UNET, 2, "float32")
-    w, (found,) = run(UNET, inputs)
+    w, (result,) = run(UNET, inputs)
     x = double_conv(w, "stem.", inputs["image"])
     y = double_conv(w, "downs.0.conv.", max_pool(x))
     z = double_conv(w, "downs.1.conv.", max_pool(y))
     z = up(w, "ups.1.", up(w, "ups.0.", z, y), x)
-    assert close(found["logits"], conv(w, "head", z), tolerance)
+    assert close(result["logits"], conv(w, "head", z), tolerance)
 
 
 def test_unet_takes_every_size_that_it_can_halve(run: Run, worker: Worker) -> None:
@@ -288,8 +290,8 @@ def test_unet_takes_every_size_that_it_can_halve(run: Run, worker: Worker) -> No
     random = np.random.default_rng(0)
     images = [{"image": random.normal(size=shape).astype(np.float32)} for shape in shapes]
     _, results = run(deep, *images)
-    assert [found["logits"].shape for found in results] == [(2, 16, 8, 3), (1, 24, 40, 3)]
-    assert all(np.isfinite(found["logits"]).all() for found in results)
+    assert [result["logits"].shape for result in results] == [(2, 16, 8, 3), (1, 24, 40, 3)]
+    assert all(np.isfinite(result["logits"]).all() for result in results)
 
     wrong = [{"image": np.zeros((1, *size, 2), np.float32)} for size in ((10, 12), (12, 10))]
     assert worker.call(refused_inputs, worker.backend, UNET, wrong) == [
@@ -305,31 +307,31 @@ def test_attention_goes_where_the_mask_is_true(run: Run, tolerance: float) -> No
     inputs = sample_inputs(ATTENTION, 2, "float32")
     mask = inputs["attention_mask"]
     mask[1, 3] = False  # a row that may look at nothing
-    w, (found,) = run(ATTENTION, inputs)
+    w, (result,) = run(ATTENTION, inputs)
     features, weights = attention(w, "", inputs["x"], inputs["context"], mask)
-    assert close(found["features"], features, tolerance)
-    assert close(found["weights"], weights, tolerance)
+    assert close(result["features"], features, tolerance)
+    assert close(result["weights"], weights, tolerance)
 
     everywhere = np.broadcast_to(mask[:, None], weights.shape)
     nowhere = np.logical_not(everywhere.any(axis=-1))
     assert nowhere.sum() == 3  # that row in each head
-    assert (found["weights"][~everywhere & ~nowhere[..., None]] == 0).all()
-    assert (found["weights"][everywhere] > 0).all()
-    assert close(found["weights"].sum(axis=-1), np.ones((2, 3, 5)), tolerance)
-    assert close(found["weights"][nowhere], np.full((3, 7), 1 / 7), tolerance)
+    assert (result["weights"][~everywhere & ~nowhere[..., None]] == 0).all()
+    assert (result["weights"][everywhere] > 0).all()
+    assert close(result["weights"].sum(axis=-1), np.ones((2, 3, 5)), tolerance)
+    assert close(result["weights"][nowhere], np.full((3, 7), 1 / 7), tolerance)
 
 
 def test_transformer_layers_follow_their_formulas(run: Run, tolerance: float) -> None:
     inputs = sample_inputs(ENCODER, 2, "float32")
-    w, (found,) = run(ENCODER, inputs)
+    w, (result,) = run(ENCODER, inputs)
     x, mask = inputs["x"].astype(np.float64), inputs["attention_mask"]
     normed = layer_norm(w, "norm1", x)
     x = x + attention(w, "attention.", normed, normed, mask)[0]
     x = x + dense(w, "fc2", relu(dense(w, "fc1", layer_norm(w, "norm2", x))))
-    assert close(found["features"], x, tolerance)
+    assert close(result["features"], x, tolerance)
 
     inputs = sample_inputs(DECODER, 2, "float32")
-    w, (found,) = run(DECODER, inputs)
+    w, (result,) = run(DECODER, inputs)
     x, context, mask = inputs["x"].astype(np.float64), inputs["context"], inputs["attention_mask"]
     normed = layer_norm(w, "norm1", x)
     past = np.tril(np.ones((1, 5, 5), bool))
@@ -338,8 +340,8 @@ def test_transformer_layers_follow_their_formulas(run: Run, tolerance: float) ->
     attended, weights = attention(w, "cross_attention.", normed, context, mask)
     x = x + attended
     x = x + dense(w, "fc2", relu(dense(w, "fc1", layer_norm(w, "norm3", x))))
-    assert close(found["features"], x, tolerance)
-    assert close(found["weights"], weights, tolerance)
+    assert close(result["features"], x, tolerance)
+    assert close(result["weights"], weights, tolerance)
 
 
 def test_masks_that_do_not_fit_are_told_alike(worker: Worker) -> None:
@@ -374,8 +376,8 @@ def test_columns_after_the_length_change_nothing(run: Run) -> None:
     for example in range(3):
         assert not close(third["logits"][example], one["logits"][example], 1e-3)
     steps = np.arange(0, 12, 3) < length[:, None]
-    for found in (one, other):
-        assert ((found["attention"] == 0) == ~steps[:, None]).all()
+    for result in (one, other):
+        assert ((result["attention"] == 0) == ~steps[:, None]).all()
 
 
 def test_later_tokens_change_nothing_before_them(run: Run) -> None:
@@ -387,12 +389,12 @@ def test_later_tokens_change_nothing_before_them(run: Run) -> None:
         tokens[:, step] = (tokens[:, step] + 1) % 5
         others.append({**inputs, "tokens": tokens})
     _, (first, *results) = run(SEQ2SEQ, inputs, *others)
-    for step, found in enumerate(results):
+    for step, result in enumerate(results):
         for name in ("logits", "attention"):
             if step:
-                assert close(found[name][:, :step], first[name][:, :step], 1e-6)
+                assert close(result[name][:, :step], first[name][:, :step], 1e-6)
             for example in range(2):
-                assert not close(found[name][example, step], first[name][example, step], 1e-4)
+                assert not close(result[name][example, step], first[name][example, step], 1e-4)
 
 
 def test_lengths_out_of_range_are_named(worker: Worker) -> None:
@@ -408,7 +410,7 @@ def test_lengths_out_of_range_are_named(worker: Worker) -> None:
 
 def test_rows_go_through_the_equations_of_a_gru(run: Run, tolerance: float) -> None:
     inputs = sample_inputs(ROWS, 3, "float32")
-    w, (found,) = run(ROWS, inputs)
+    w, (result,) = run(ROWS, inputs)
     rows = inputs["image"].transpose(0, 1, 3, 2).reshape(3, 7, 30)  # of each row channels first
     h = np.zeros((3, 12))
     for step in range(7):
@@ -416,7 +418,7 @@ def test_rows_go_through_the_equations_of_a_gru(run: Run, tolerance: float) -> N
         h_r, h_z, h_n = np.split(dense(w, "cell.hidden_gates", h), 3, axis=-1)
         r, z = sigmoid(in_r + h_r), sigmoid(in_z + h_z)
         h = (1 - z) * np.tanh(in_n + r * h_n) + z * h
-    assert close(found["logits"], dense(w, "fc", h), tolerance)
+    assert close(result["logits"], dense(w, "fc", h), tolerance)
 
 
 def test_cell_is_that_of_pytorchs_own_gru(lend: Lend) -> None:
@@ -447,10 +449,10 @@ class Examples(NamedTuple):
 def examples(run: Run, flavour: str, answers: dict[Any, Any]) -> Examples:
     if (flavour, "examples") not in answers:
         images = sample_inputs(EARLY, 6, "float32")["image"]
-        weights, (found,) = run(EARLY, {"image": images})
-        confidence = softmax(found["early_logits"].astype(np.float64)).max(axis=-1)
+        weights, (result,) = run(EARLY, {"image": images})
+        confidence = softmax(result["early_logits"].astype(np.float64)).max(axis=-1)
         order = np.argsort(-confidence)
-        ordered = (images[order], confidence[order], found["logits"][order])
+        ordered = (images[order], confidence[order], result["logits"][order])
         answers[flavour, "examples"] = Examples(weights, *ordered)
     return answers[flavour, "examples"]
 
@@ -465,10 +467,10 @@ def test_a_batch_leaves_when_all_of_it_is_sure(
     x = relu(conv(w, "conv4", relu(conv(w, "conv3", x))))
     late = dense(w, "fc", x.mean(axis=(1, 2)))
     for threshold, leaves in ((confidence[-1] - 1e-4, True), (confidence[-1] + 1e-4, False)):
-        _, (found,) = run(exits_at(float(threshold)), {"image": images})
-        assert close(found["early_logits"], early, tolerance)
-        assert close(found["logits"], early if leaves else late, tolerance)
-        assert same(found["logits"], found["early_logits"]) is leaves
+        _, (result,) = run(exits_at(float(threshold)), {"image": images})
+        assert close(result["early_logits"], early, tolerance)
+        assert close(result["logits"], early if leaves else late, tolerance)
+        assert same(result["logits"], result["early_logits"]) is leaves
 
 
 def test_nobody_leaves_a_batch_in_which_one_is_in_doubt(run: Run, examples: Examples) -> None:
@@ -477,7 +479,7 @@ def test_nobody_leaves_a_batch_in_which_one_is_in_doubt(run: Run, examples: Exam
     network = exits_at(float(confidence[0] + confidence[-1]) / 2)
     batches = (images[:1], images[-1:], images[[0, -1]])
     _, results = run(network, *({"image": batch} for batch in batches))
-    sure, doubtful, both = (found["logits"] for found in results)
+    sure, doubtful, both = (result["logits"] for result in results)
     assert same(sure, results[0]["early_logits"])
     assert close(doubtful, late[-1:], 1e-5)
     assert close(both, late[[0, -1]], 1e-5)
@@ -492,20 +494,20 @@ def test_the_second_stage_is_not_computed_for_those_that_leave(
     assert confidence[1] - confidence[-2] > 0.01
     network = exits_at(float(confidence[1] + confidence[-2]) / 2)
     batches = [images[cut] for cut in ([0, 1], [-2, -1], [0, -1], [1, 0])]
-    found = native("executions", network, examples.native_weights(), batches)
-    for way in ("eager", "compiled"):
-        runs = [result["runs"] for result in found[way]]
-        assert runs == [0, 1, 1, 0], way
-        for result in found[way]:
+    executed = native("executions", network, examples.native_weights(), batches)
+    for variant in ("eager", "compiled"):
+        runs = [result["runs"] for result in executed[variant]]
+        assert runs == [0, 1, 1, 0], variant
+        for result in executed[variant]:
             assert same(*result["outputs"]) is (result["runs"] == 0)
-        assert close(found[way][1]["outputs"][0], late[-2:].astype(np.float32), 1e-5)
+        assert close(executed[variant][1]["outputs"][0], late[-2:].astype(np.float32), 1e-5)
 
 
 def test_both_exits_are_trained(native: Native, examples: Examples) -> None:
     _, images, confidence, late = examples
     network = exits_at(float(confidence[-1]) / 2)
-    found = native("forward", network, examples.native_weights(), {"image": images})
-    evaluated, trained = (found[mode]["calls"][0] for mode in ("evaluation", "training"))
+    modes = native("forward", network, examples.native_weights(), {"image": images})
+    evaluated, trained = (modes[mode]["calls"][0] for mode in ("evaluation", "training"))
     assert same(*evaluated)
     assert close(trained[0], late.astype(np.float32), 1e-5)
     assert close(trained[1], evaluated[1], 1e-5)
@@ -531,13 +533,17 @@ CALLS = {
 
 
 def test_the_panels_complain_in_the_same_words(native: Native, flavour: str) -> None:
-    found = native("complaints")
-    assert found.keys() == {*CONSTRUCTORS, *CALLS}
-    for name, wanted in CONSTRUCTORS.items():
-        assert found[name] == wanted
-    for name, wanted in CALLS.items():
+    messages = native("complaints")
+    assert messages.keys() == {*CONSTRUCTORS, *CALLS}
+    for name, expected in CONSTRUCTORS.items():
+        assert messages[name] == expected
+    for name, expected in CALLS.items():
         # Keras tells around it which layer was called, and with what.
-        assert wanted in found[name] if flavour.startswith("keras") else wanted == found[name]
+        assert (
+            expected in messages[name]
+            if flavour.startswith("keras")
+            else expected == messages[name]
+        )
 
 
 def test_bad_arguments_are_configuration_errors(worker: Worker) -> None:
@@ -549,5 +555,5 @@ def test_bad_arguments_are_configuration_errors(worker: Worker) -> None:
         Network("dense", "DenseBlock", {**DENSE.config, "growth_rate": 0}, image, {}),
         replace(SPECS["dense_net"].network, config={"growth_rate": 0}),
     ]
-    said = worker.call(refused_networks, worker.backend, networks)
-    assert said == list(CONSTRUCTORS.values())
+    messages = worker.call(refused_networks, worker.backend, networks)
+    assert messages == list(CONSTRUCTORS.values())

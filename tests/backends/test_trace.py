@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 import shared
-from shared import registry
+from shared import differences, registry
 from shared.interface import Step, Trace
-from shared.parity import arrays, collect
-from shared.specs import PANELS, SPECS, Case
+from shared.panels import PANELS
+from shared.parity import collect
+from shared.specs import SPECS, Case
 from shared.workers import Worker
 from tests.flavours import ALL, lacking
 
@@ -24,10 +25,11 @@ ONE_BRANCH = ("early_exit_net",)
 
 def look(backend: str, case: Case) -> tuple[Trace, dict[str, Any], list[Any]]:  # in a worker
     """The trace, where tensors are kept, and the weights and outputs before and after."""
-    model = registry.load(backend).build(case.network, seed=3, way="idiomatic")
+    loaded = registry.load(backend)
+    model = loaded.build(case.network, seed=3, variant="idiomatic")
     inputs = collect.sample_batch(case, 2, "float32")
     around = [model.weights(), model(inputs)]
-    trace = model.probe().trace(inputs)
+    trace = loaded.probe(model).trace(inputs)
     return trace, model.places(), [*around, model.weights(), model(inputs)]
 
 
@@ -36,8 +38,8 @@ def flow(trace: Trace, layers: set[str]) -> set[tuple[str, str]]:
     above: dict[int, frozenset[str]] = {}
 
     def sources(inputs: tuple[int | str, ...]) -> frozenset[str]:
-        found = [{x} if isinstance(x, str) else above[x] for x in inputs]
-        return frozenset().union(*found)
+        origins = [{x} if isinstance(x, str) else above[x] for x in inputs]
+        return frozenset().union(*origins)
 
     arrows: set[tuple[str, str]] = set()
     for number, step in enumerate(trace.steps):
@@ -69,8 +71,8 @@ def test_the_same_layers_feed_each_other_in_every_framework(
     flows: dict[str, set[tuple[str, str]]] = {}
     for backend in [each for each in several if each in FLAVOURS]:
         trace, places, (weights, outputs, later, again) = several[backend].call(look, backend, case)
-        assert arrays.unequal(weights, later) == []
-        assert arrays.unequal(outputs, again) == []
+        assert differences.unequal(weights, later) == []
+        assert differences.unequal(outputs, again) == []
         assert set(places) == set(weights)
         for tensor, place in places.items():
             shape = weights[tensor].shape
@@ -111,11 +113,11 @@ def test_a_residual_block_adds_what_it_was_given(backend: str, kinds: str, lend:
     assert trace.blocks[""] == "SimpleResNet"
     assert trace.blocks["layer1.0"] == "ResidualBlock"
     steps = steps_of(trace, "layer1.0")
-    found = [step.kind for step in steps]
-    assert found == kinds.split()
+    called = [step.kind for step in steps]
+    assert called == kinds.split()
     (add,) = (step for step in steps if step.kind.lower() == "add")
-    given = {trace.steps[int(x)].layer or trace.steps[int(x)].kind.lower() for x in add.inputs}
-    assert given == {"layer1.0.bn2", "relu"}
+    added = {trace.steps[int(x)].layer or trace.steps[int(x)].kind.lower() for x in add.inputs}
+    assert added == {"layer1.0.bn2", "relu"}
     assert "conv1" in line(backend, next(step for step in steps if step.layer))
 
 
@@ -149,6 +151,6 @@ def test_keras_tells_the_same_on_every_framework(flavour: str, lend: Any) -> Non
         pytest.skip(reason)
     for name in SOME if ALL else SOME[-1:]:
         case = SPECS[name].cases[0]
-        wanted, _, _ = lend("keras").call(look, "keras", case)
-        found, _, _ = lend(flavour).call(look, "keras", case)
-        assert found == wanted
+        expected, _, _ = lend("keras").call(look, "keras", case)
+        trace, _, _ = lend(flavour).call(look, "keras", case)
+        assert trace == expected

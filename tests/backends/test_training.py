@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shared.specs import PANELS, Settings
+from shared.panels import PANELS
+from shared.specs import Settings
 from tests.conftest import Lend
 
 
@@ -18,21 +19,21 @@ def rates(backend: str, settings: Settings, steps: int) -> list[float]:  # in a 
 
         optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], settings.learning_rate)
         schedule = panel.make_schedule(optimizer, settings)
-        found = []
+        values = []
         for _ in range(steps):
-            found.append(schedule.get_last_lr()[0])
+            values.append(schedule.get_last_lr()[0])
             optimizer.step()
             schedule.step()
-        return found
+        return values
     if backend == "flax":
         import jax
 
         with jax.enable_x64(True):
             rate = panel.make_schedule(settings)
             return [float(rate(jax.numpy.asarray(step, "int32"))) for step in range(steps)]
-    from keras_impl.backend import _computing
+    from keras_impl.engine.computing import computing
 
-    with _computing("float64", "cpu"):
+    with computing("float64", "cpu"):
         rate = panel.make_schedule(settings)
         return [float(rate(step)) for step in range(steps)]
 
@@ -48,7 +49,7 @@ def test_the_learning_rate_is_the_same_formula_everywhere(
     steps = np.arange(20)
     rise = (steps + 1) / ((warmup or 0) + 1)
     past = np.clip((steps - (warmup or 0)) / decay, 0, 1) if decay else np.zeros(20)
-    wanted = 0.003 * np.where(steps < (warmup or 0), rise, (1 + np.cos(np.pi * past)) / 2)
-    found = lend(backend).call(rates, backend, settings, len(steps))
-    np.testing.assert_allclose(found, wanted, rtol=0, atol=0.003 * 1e-12)
-    assert found[0] > 0
+    expected = 0.003 * np.where(steps < (warmup or 0), rise, (1 + np.cos(np.pi * past)) / 2)
+    actual = lend(backend).call(rates, backend, settings, len(steps))
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=0.003 * 1e-12)
+    assert actual[0] > 0

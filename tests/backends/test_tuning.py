@@ -1,6 +1,6 @@
-"""The tuned ways by themselves: what they rewrite, and that it gives the same numbers.
+"""The tuned variants by themselves: what they rewrite, and that it gives the same numbers.
 
-That whole networks are the same in both ways is the ladder's rung `ways`.
+That whole networks are the same in both variants is the ladder's rung `variants`.
 """
 
 import os
@@ -51,7 +51,7 @@ def convolved(shape: tuple[int, ...], batch: int) -> dict[str, Any]:  # in a wor
     import jax
     from jax import lax
 
-    from flax_impl.tuning import tuned
+    from flax_impl.engine.tuning import tuned
 
     height, width, channels, filters, size, stride, pad, spread = shape
     random = np.random.default_rng(0)
@@ -72,8 +72,8 @@ def convolved(shape: tuple[int, ...], batch: int) -> dict[str, Any]:  # in a wor
         g = random.normal(size=jax.eval_shape(convolve, x, kernel).shape)
 
         def whole(x: Any, kernel: Any, g: Any) -> Any:
-            made, back = jax.vjp(convolve, x, kernel)
-            return (made, *back(g))
+            output, back = jax.vjp(convolve, x, kernel)
+            return (output, *back(g))
 
         return {
             "stock": [np.asarray(a) for a in jax.jit(whole)(x, kernel, g)],
@@ -85,15 +85,15 @@ def convolved(shape: tuple[int, ...], batch: int) -> dict[str, Any]:  # in a wor
 @pytest.mark.parametrize("batch", [1, 4, 7])
 @pytest.mark.parametrize("shape", CONVOLUTIONS, ids=str)
 def test_a_tuned_convolution_gives_the_same(lend: Lend, shape: tuple[int, ...], batch: int) -> None:
-    found = lend("flax").call(convolved, shape, batch)
-    assert len(found["tuned"]) == 3
-    for stock, tuned in zip(found["stock"], found["tuned"], strict=True):
+    measured = lend("flax").call(convolved, shape, batch)
+    assert len(measured["tuned"]) == 3
+    for stock, tuned in zip(measured["stock"], measured["tuned"], strict=True):
         assert close(tuned, stock, 1e-13)
 
 
 def convolved_in_pieces(shape: tuple[int, ...], batch: int) -> dict[str, Any]:  # in a worker
     """As `convolved`, with room for three images of 8x8 with 64 channels in a piece."""
-    from flax_impl import tuning
+    from flax_impl.engine import tuning
 
     before = tuning.TRANSFORMED, tuning.IN_COLUMNS
     tuning.TRANSFORMED, tuning.IN_COLUMNS = (3 * 4 * 64 * 128 * 8, 3 * 64 * 3 * 64 * 8)
@@ -106,9 +106,9 @@ def convolved_in_pieces(shape: tuple[int, ...], batch: int) -> dict[str, Any]:  
 @pytest.mark.parametrize("batch", [2, 6, 7, 8])
 @pytest.mark.parametrize("shape", [(8, 8, 64, 64, 3, 1, 1, 1), (9, 9, 128, 128, 3, 1, 1, 1)])
 def test_a_batch_in_pieces_gives_the_same(lend: Lend, shape: tuple[int, ...], batch: int) -> None:
-    found = lend("flax").call(convolved_in_pieces, shape, batch)
-    assert found["left"] == 0
-    for stock, tuned in zip(found["stock"], found["tuned"], strict=True):
+    measured = lend("flax").call(convolved_in_pieces, shape, batch)
+    assert measured["left"] == 0
+    for stock, tuned in zip(measured["stock"], measured["tuned"], strict=True):
         assert close(tuned, stock, 1e-13)
 
 
@@ -118,7 +118,7 @@ def scratch(batch: int) -> int:  # in a worker
     import jax.numpy as jnp
     from jax import lax
 
-    from flax_impl.tuning import tuned
+    from flax_impl.engine.tuning import tuned
 
     x, kernel = jnp.zeros((batch, 32, 32, 64)), jnp.zeros((3, 3, 64, 64))
 
@@ -127,8 +127,8 @@ def scratch(batch: int) -> int:  # in a worker
         return lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=numbers)
 
     def whole(x: Any, kernel: Any, g: Any) -> Any:
-        made, back = jax.vjp(convolve, x, kernel)
-        return (made, *back(g))
+        output, back = jax.vjp(convolve, x, kernel)
+        return (output, *back(g))
 
     analysis: Any = jax.jit(tuned(whole)).lower(x, kernel, x).compile().memory_analysis()
     return analysis.temp_size_in_bytes
@@ -150,7 +150,7 @@ def returned() -> tuple[int, int, int]:  # in a worker
     """Memory with 200 MB in use; with them free; and after a compilation of two seconds."""
     import jax
 
-    from flax_impl.compiling import give_memory_back
+    from flax_impl.engine.compiling import give_memory_back
 
     give_memory_back()
     arrays = [np.ones(50_000, np.uint8) for _ in range(4_000)]
@@ -179,7 +179,7 @@ def pooled(shape: tuple[Any, ...]) -> dict[str, Any]:  # in a worker
     import jax
     from jax import lax
 
-    from flax_impl.tuning import tuned
+    from flax_impl.engine.tuning import tuned
 
     height, width, size, stride, padding = shape
     random = np.random.default_rng(0)
@@ -206,10 +206,10 @@ def pooled(shape: tuple[Any, ...]) -> dict[str, Any]:  # in a worker
 def test_the_gradient_of_pooling_goes_to_the_first_of_equal_pixels(
     lend: Lend, shape: tuple[Any, ...]
 ) -> None:
-    found = lend("flax").call(pooled, shape)
-    assert found["left"] == 0
-    assert np.any(found["stock"])
-    assert close(found["tuned"], found["stock"], 1e-15)
+    measured = lend("flax").call(pooled, shape)
+    assert measured["left"] == 0
+    assert np.any(measured["stock"])
+    assert close(measured["tuned"], measured["stock"], 1e-15)
 
 
 def rewritten(batch: int, purpose: str) -> bool:  # in a worker
@@ -218,7 +218,7 @@ def rewritten(batch: int, purpose: str) -> bool:  # in a worker
     import jax.numpy as jnp
     from jax import lax
 
-    from flax_impl.tuning import tuned
+    from flax_impl.engine.tuning import tuned
 
     x, kernel = jnp.zeros((batch, 14, 14, 64)), jnp.zeros((3, 3, 64, 64))
 
@@ -243,7 +243,7 @@ def nested() -> tuple[np.ndarray, np.ndarray, int]:  # in a worker
     import jax.numpy as jnp
     from jax import lax, nn
 
-    from flax_impl.tuning import tuned
+    from flax_impl.engine.tuning import tuned
 
     random = np.random.default_rng(0)
     kernel = jnp.asarray(random.normal(size=(3, 3, 64, 64)).astype(np.float32) / 24)
@@ -274,13 +274,13 @@ def test_any_function_can_be_tuned(lend: Lend) -> None:
 
 def recorded(name: str, train: bool) -> tuple[list[str], bool, bool]:  # in a worker
     """What a tuned module calls in order, and whether its parameters and mode are the module's."""
-    from torch_impl.tuning import tuned
+    from torch_impl.engine.tuning import tuned
 
-    model: Any = load("torch").build(SPECS[name].network, way="idiomatic")
+    model: Any = load("torch").build(SPECS[name].network, variant="idiomatic")
     module = model.native.train(train)
-    made: Any = tuned(module)
-    calls = [str(node) for node in made.graph.nodes] if hasattr(made, "graph") else []
-    same = {id(p) for p in made.parameters()} == {id(p) for p in module.parameters()}
+    traced: Any = tuned(module)
+    calls = [str(node) for node in traced.graph.nodes] if hasattr(traced, "graph") else []
+    same = {id(p) for p in traced.parameters()} == {id(p) for p in module.parameters()}
     return calls, same, module.training is train
 
 
@@ -299,11 +299,11 @@ def test_torch_leaves_what_cannot_be_recorded(lend: Lend, name: str) -> None:
     assert mode
 
 
-def memory_order(way: str) -> tuple[bool, bool]:  # in a worker
+def memory_order(variant: str) -> tuple[bool, bool]:  # in a worker
     """Whether the first convolution's output has its channels first in memory, or last."""
     import torch
 
-    model: Any = load("torch").build(SPECS["mnist_classifier"].network, way=way)
+    model: Any = load("torch").build(SPECS["mnist_classifier"].network, variant=variant)
     convolution = model.still.base_model.get_submodule("features.0")
     output = convolution(*model.inputs({"image": np.zeros((2, 28, 28, 1), np.float32)}))
     return output.is_contiguous(), output.is_contiguous(memory_format=torch.channels_last)
@@ -316,34 +316,34 @@ def test_torch_has_channels_last_in_the_tuned_way_alone(lend: Lend) -> None:
 
 
 def keras_pools(name: str, image: tuple[int, ...], ties: bool) -> Any:  # in a worker
-    """What ReLUs and max-poolings take in the tuned graph; and both ways' outputs."""
+    """What ReLUs and max-poolings take in the tuned graph; and both variants' outputs."""
     import keras
 
-    from keras_impl.tuning import tuned
+    from keras_impl.engine.tuning import tuned
 
     backend = load("keras")
-    found = {}
+    outputs = {}
     inputs = {"image": np.random.default_rng(0).normal(size=image).astype(np.float32)}
     if ties:
         inputs["image"] = np.sign(inputs["image"])
     models: dict[str, Any] = {
-        way: backend.build(SPECS[name].network, way=way, dtype="float32")
-        for way in ("idiomatic", "tuned")
+        variant: backend.build(SPECS[name].network, variant=variant, dtype="float32")
+        for variant in ("idiomatic", "tuned")
     }
-    for way, model in models.items():
-        found[way] = next(iter(model(inputs).values()))
+    for variant, model in models.items():
+        outputs[variant] = next(iter(model(inputs).values()))
     native = models["tuned"].native
     still: Any = tuned(lambda x: native(x, training=False))
     graph = still.get_concrete_function(keras.ops.convert_to_tensor(inputs["image"]))
     kinds = [op.inputs[0].op.type for op in graph.graph.get_operations() if op.type == "MaxPool"]
-    return kinds, found
+    return kinds, outputs
 
 
 def test_keras_pools_before_relu(lend: Lend) -> None:
-    kinds, found = lend("keras").call(keras_pools, "mnist_classifier", (3, 28, 28, 1), True)
+    kinds, outputs = lend("keras").call(keras_pools, "mnist_classifier", (3, 28, 28, 1), True)
     assert len(kinds) == 2
     assert "Relu" not in kinds
-    assert close(found["tuned"], found["idiomatic"], 1e-6)
+    assert close(outputs["tuned"], outputs["idiomatic"], 1e-6)
 
 
 def max_pooled(x: np.ndarray) -> list[np.ndarray]:  # in a worker
@@ -351,7 +351,7 @@ def max_pooled(x: np.ndarray) -> list[np.ndarray]:  # in a worker
     import keras
     import tensorflow as tf
 
-    from keras_impl.tuning import tuned
+    from keras_impl.engine.tuning import tuned
 
     plain = tf.nn.max_pool
 
@@ -370,28 +370,28 @@ def max_pooled(x: np.ndarray) -> list[np.ndarray]:  # in a worker
 
 def test_keras_pools_as_ever_outside_a_tuned_function(lend: Lend) -> None:
     x = np.random.default_rng(0).normal(size=(2, 7, 6, 3))
-    found, wanted = lend("keras").call(max_pooled, x)
-    np.testing.assert_array_equal(found, wanted)
+    actual, expected = lend("keras").call(max_pooled, x)
+    np.testing.assert_array_equal(actual, expected)
 
 
-def build(backend: str, way: str) -> str:  # in a worker
-    return load(backend).build(SPECS["basic_net"].network, way=way).way
+def build(backend: str, variant: str) -> str:  # in a worker
+    return load(backend).build(SPECS["basic_net"].network, variant=variant).variant
 
 
 def test_tuned_is_the_default_and_another_way_is_refused(lend: Lend, flavour: str) -> None:
     worker = lend(flavour)
     assert worker.call(build, worker.backend, "idiomatic") == "idiomatic"
-    said = sentence(worker, ConfigurationError, build, worker.backend, "fast")
-    assert said == "way must be idiomatic or tuned, not 'fast'"
+    message = sentence(worker, ConfigurationError, build, worker.backend, "fast")
+    assert message == "variant must be idiomatic or tuned, not 'fast'"
 
 
-def steps_of_both_ways(backend: str, name: str) -> judge.Result | None:  # in a worker
+def steps_of_both_variants(backend: str, name: str) -> judge.Result | None:  # in a worker
     spec = find(name)
     case = recipes.trained_case(spec)
     assert case is not None
     whole = collect.plan(spec, case, ["float64"])
     plan = replace(whole, batches=whole.batches[:1], steps=1, recipes=())
-    return judge.ways(collect.Session(backend, plan).evidence())
+    return judge.variants(collect.Session(backend, plan).evidence())
 
 
 @pytest.mark.parametrize(
@@ -401,6 +401,6 @@ def steps_of_both_ways(backend: str, name: str) -> judge.Result | None:  # in a 
 def test_steps_are_the_same_where_gradients_are_nearly_0(
     lend: Lend, backend: str, name: str
 ) -> None:
-    result = lend(backend).call(steps_of_both_ways, backend, name)
+    result = lend(backend).call(steps_of_both_variants, backend, name)
     assert result is not None
     assert result.status == "passed", result.detail

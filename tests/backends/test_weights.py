@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from shared import registry, weights
-from shared.parity.arrays import sample_weights, unequal
+from shared.differences import unequal
+from shared.parity.samples import sample_weights
 from shared.specs import SPECS, Network
 from shared.workers import Worker
 from tests.backends import native as native_checks
@@ -27,9 +28,9 @@ def write_own(backend: str, network: Network, path: Path) -> Arrays:
     """Write a model's weights to a file; the same weights."""
     model = registry.load(backend).build(network)
     model.load_weights(sample_weights(model.table(), "float32", 8))
-    found = model.weights()
-    weights.write(path, found, {"backend": backend})
-    return found
+    arrays = model.weights()
+    weights.write(path, arrays, {"backend": backend})
+    return arrays
 
 
 def test_file_of_a_backend_loads_into_it_again(worker: Worker, tmp_path: Path) -> None:
@@ -46,10 +47,10 @@ def test_file_of_a_backend_loads_into_plain_pytorch(
 ) -> None:
     path = tmp_path / "w.safetensors"
     written = worker.call(write_own, worker.backend, BLOCK, path)
-    missing, unexpected, found = lend("torch").call(
+    missing, unexpected, loaded = lend("torch").call(
         native_checks.call, "torch", "plain_load", BLOCK, path
     )
-    assert unequal(written, found) == []
+    assert unequal(written, loaded) == []
     assert unexpected == []
     counted = ("bn1", "bn2", "shortcut.1")
     # PyTorch itself fills in the counter of a file without versions.
@@ -60,8 +61,8 @@ def test_pytorchs_own_file_loads_into_every_backend(
     worker: Worker, lend: Lend, tmp_path: Path
 ) -> None:
     rows = worker.call(table, worker.backend, BLOCK, "float32")
-    given = sample_weights(rows, "float32", 9)
+    arrays = sample_weights(rows, "float32", 9)
     path = tmp_path / "own.safetensors"
-    keys = lend("torch").call(native_checks.call, "torch", "own_file", BLOCK, given, path)
+    keys = lend("torch").call(native_checks.call, "torch", "own_file", BLOCK, arrays, path)
     assert sum(key.endswith("num_batches_tracked") for key in keys) == 3
-    assert unequal(given, worker.call(give_and_take, worker.backend, BLOCK, path)) == []
+    assert unequal(arrays, worker.call(give_and_take, worker.backend, BLOCK, path)) == []

@@ -48,16 +48,16 @@ def read_environment(name: str) -> str | None:
 
 def load_without(backend: str, *packages: str) -> None:
     """Load a backend where these packages are not installed."""
-    found = importlib.util.find_spec
+    original = importlib.util.find_spec
 
     def find(name: str, package: str | None = None) -> Any:
-        return None if name in packages else found(name, package)
+        return None if name in packages else original(name, package)
 
     importlib.util.find_spec = find
     try:
         registry.load(backend)
     finally:
-        importlib.util.find_spec = found
+        importlib.util.find_spec = original
 
 
 @pytest.fixture
@@ -77,17 +77,17 @@ def mortal(some: Worker) -> Iterator[Worker]:
 
 
 @pytest.mark.parametrize(
-    ("how", "argument", "wanted"),
+    ("how", "argument", "ending"),
     [
         (end, 3, "its process ended with status 3"),
         (kill, signal.SIGKILL, "its process was ended by signal 9 (SIGKILL)"),
     ],
 )
 def test_death_is_told_and_others_go_on(
-    some: Worker, mortal: Worker, how: Callable[[int], None], argument: int, wanted: str
+    some: Worker, mortal: Worker, how: Callable[[int], None], argument: int, ending: str
 ) -> None:
     assert mortal.call(divide, 6, 2) == 3
-    sentence = f"the {mortal.backend} backend gave no result: {wanted}"
+    sentence = f"the {mortal.backend} backend gave no result: {ending}"
     with pytest.raises(WorkerError) as caught:
         mortal.call(how, argument)
     assert str(caught.value) == sentence
@@ -121,6 +121,39 @@ def test_what_cannot_travel_is_a_failure_of_the_backend(some: Worker) -> None:
     assert some.call(divide, 1, 2) == 0.5
 
 
+class Account:
+    """What a worker may hold."""
+
+    def __init__(self, balance: int) -> None:
+        if balance < 0:
+            raise ConfigurationError(f"balance must be at least 0, not {balance}")
+        self.balance = balance
+
+    def add(self, amount: int) -> int:
+        self.balance += amount
+        return self.balance
+
+
+def test_a_worker_holds_objects_by_name(some: Worker) -> None:
+    for name, balance in (("mine", 1), ("yours", 10)):
+        some.result(some.hold(name, Account, balance))
+    assert [some.result(some.ask(n, "add", 5)) for n in ("mine", "yours", "mine")] == [6, 15, 11]
+    some.result(some.drop("mine"))
+    some.result(some.drop("mine"))
+    with pytest.raises(WorkerError, match="KeyError: 'mine'"):
+        some.result(some.ask("mine", "add", 1))
+    assert some.result(some.ask("yours", "add", 1)) == 16
+    some.result(some.drop("yours"))
+
+
+def test_what_could_not_be_made_is_told_by_who_asks_for_it(some: Worker) -> None:
+    some.hold("mine", Account, -1)
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match="balance must be at least 0, not -1"):
+            some.result(some.ask("mine", "add", 1))
+    some.result(some.drop("mine"))
+
+
 def test_environment_of_a_worker_is_its_own(some: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(MARK, "outside")
     monkeypatch.delenv(f"{MARK}_2", raising=False)
@@ -141,7 +174,7 @@ def test_missing_packages_are_told_through_a_worker(some: Worker) -> None:
         some.call(load_without, some.backend, package)
     assert str(caught.value) == (
         f"the {some.backend} backend needs {package}; "
-        f"install it with: pip install 'triptych[{some.backend}]'"
+        f"install it {registry.how_to_install(some.backend)}"
     )
 
 
@@ -199,6 +232,6 @@ def versions(backend: str) -> dict[str, str]:
 
 def test_versions_are_plain_text(worker: Worker) -> None:
     """A subclass of a framework's own would be imported, with the framework, where it arrives."""
-    found = worker.call(versions, worker.backend)
-    assert found
-    assert {type(version) for version in found.values()} == {str}
+    by_package = worker.call(versions, worker.backend)
+    assert by_package
+    assert {type(version) for version in by_package.values()} == {str}

@@ -4,8 +4,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from shared import mnist
 from shared.benchmark import measure
+from shared.data import mnist
 
 TRAIN, TEST = 640, 160
 

@@ -20,7 +20,7 @@ def test_a_small_benchmark(
     monkeypatch.chdir(tmp_path)
     if not ALL:
         make_smaller(monkeypatch)
-    options = ["--rounds", "1", "--seconds", "0.05", "--batch-sizes", "16", "--ways", "tuned"]
+    options = ["--rounds", "1", "--seconds", "0.05", "--batch-sizes", "16", "--variants", "tuned"]
     with pytest.raises(SystemExit) as caught:
         cli.main(["bench", "basic_net", *options])
     text = capsys.readouterr().out

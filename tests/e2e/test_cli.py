@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from shared import cli, draw, mnist, registry, specs, weights
+from shared import cli, registry, specs, weights
+from shared.data import download
+from shared.predict import draw
 from tests.assertions import status
 from tests.conftest import Lend
 from tests.e2e.command import here, process
-from tests.made import DRAWN, write_digits, write_scene
+from tests.images import DRAWN, write_digits, write_scene
 from tests.printed import refused, strict
 
 INSTALLED = registry.installed()
@@ -22,26 +24,26 @@ one = pytest.mark.skipif(not INSTALLED, reason="needs a backend")
 BACKEND = INSTALLED[0] if INSTALLED else "torch"
 
 
-def test_list_has_every_architecture_with_shapes_and_counts() -> None:
-    result = process("list")
+def test_list_has_every_architecture_with_what_it_shows_and_counts() -> None:
+    result = process("list", COLUMNS="140")
     assert result.status == 0
     assert result.err == ""
     for spec in specs.SPECS.values():
-        for text in (
-            spec.name,
-            spec.network.cls,
-            f"{spec.network.file}.py",
-            f"{spec.parameters:,}",
-        ):
+        for text in (spec.name, spec.shows, f"{spec.parameters:,}"):
             assert text in result.out
-    assert "metadata (N, 10)" in result.out
     assert "\x1b" not in result.out
+    whole = process("list", "--json").out
+    for spec in specs.SPECS.values():
+        for text in (spec.network.cls, f"{spec.network.file}.py"):
+            assert f'"{text}"' in whole
+    assert "metadata (N, 10)" in whole
 
 
 def test_version_and_help_name_every_verb() -> None:
     assert process("--version").out.startswith("triptych 0.")
     text = process("--help").out
-    verbs = "list show compare bench parity record conventions train predict data"
+    assert process().out == text
+    verbs = "list show compare bench parity record conventions train predict data completion"
     for verb in verbs.split():
         assert re.search(rf"\n    {verb}\s", text)
         assert status([verb, "--help"]) == 0
@@ -92,10 +94,10 @@ def test_train_then_predict_in_every_backend(tmp_path: Path, digits: list[Path])
     assert sum(array.size for array in arrays.values()) == 109_386
     confidences = []
     for backend in INSTALLED:
-        found = here("predict", str(path), *map(str, digits), "--backend", backend, "--json")
-        assert found.status == 0, found.err
-        assert found.err == ""
-        rows = json.loads(found.out)
+        predicted = here("predict", str(path), *map(str, digits), "--backend", backend, "--json")
+        assert predicted.status == 0, predicted.err
+        assert predicted.err == ""
+        rows = json.loads(predicted.out)
         assert [row["digit"] for row in rows] == [0, 1, 2]
         assert [row["image"] for row in rows] == list(map(str, digits))
         confidences.append([row["confidence"] for row in rows])
@@ -137,13 +139,11 @@ def test_predict_says_what_is_wrong_with_weights(
     assert "cannot read weights" in refused(capsys, "predict", image, image)
     nameless = tmp_path / "plain.safetensors"
     weights.write(nameless, {"fc1.weight": np.zeros((2, 2), np.float32)}, {})
-    said = refused(capsys, "predict", str(nameless), image)
-    assert "does not say which architecture it is for; name it with --architecture" in said
-    result = here("predict", str(nameless), image, "--architecture", "basic_net")
-    assert result.status == 2
-    assert "missing fc1.bias (128,)" in result.err
-    assert "fc1.weight is (2, 2) and should be (128, 784)" in result.err
-    assert len(result.err.strip().splitlines()) == 1
+    message = refused(capsys, "predict", str(nameless), image)
+    assert "does not say which architecture it is for; name it with --architecture" in message
+    message = refused(capsys, "predict", str(nameless), image, "--architecture", "basic_net")
+    assert "missing fc1.bias (128,)" in message
+    assert "fc1.weight is (2, 2) and should be (128, 784)" in message
     none = ["--architecture", "basic_net", str(tmp_path / "no.png")]
     assert "no such file" in refused(capsys, "predict", str(nameless), *none)
     assert "it is not trained" in refused(
@@ -245,8 +245,8 @@ def test_mnist_that_cannot_be_had_is_replaced_by_the_sample_with_a_notice(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     # Port 9 of this machine answers nobody.
-    nowhere = dict.fromkeys(mnist.MIRRORS, ("http://127.0.0.1:9/",))
-    monkeypatch.setattr(mnist, "MIRRORS", nowhere)
+    nowhere = dict.fromkeys(download.MIRRORS, ("http://127.0.0.1:9/",))
+    monkeypatch.setattr(download, "MIRRORS", nowhere)
     monkeypatch.chdir(tmp_path)
     common = ["--epochs", "1", "--data-dir", str(tmp_path / "data"), "--backends", BACKEND]
     with pytest.raises(SystemExit) as caught:
@@ -258,8 +258,8 @@ def test_mnist_that_cannot_be_had_is_replaced_by_the_sample_with_a_notice(
     assert "basic_net on sample" in out
     result = json.loads((tmp_path / "x.json").read_text())
     assert (result["data_asked_for"], result["request"]["data"]) == ("mnist", "sample")
-    said = refused(capsys, "compare", "--data", "fashion_mnist", *common)
-    assert "cannot download fashion_mnist" in said
+    message = refused(capsys, "compare", "--data", "fashion_mnist", *common)
+    assert "cannot download fashion_mnist" in message
 
 
 @one
@@ -276,7 +276,7 @@ def test_parity_exits_with_its_verdict_and_writes_every_check(tmp_path: Path) ->
     if proved:
         assert {check["rung"] for check in written["checks"]} == {
             "mirror", "counts", "tensors", "outputs", "forward", "exchange",
-            "activations", "loss", "gradients", "dropout", "ways",
+            "activations", "loss", "gradients", "dropout", "variants",
         }  # fmt: skip
     else:
         assert "nothing is proved" in result.out

@@ -7,12 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shared import cli, compare, compare_table, mnist, registry, specs
+from shared import cli, registry, specs
+from shared.compare import comparison, table
+from shared.data import files
 from shared.errors import ConfigurationError, WorkerError
+from shared.panels import PANELS
 from shared.workers import Worker
 from tests.e2e.smaller import make_smaller
 from tests.flavours import ALL
-from tests.made import quick
+from tests.shorter import quick
 
 INSTALLED = registry.installed()
 pytestmark = pytest.mark.skipif(not INSTALLED, reason="needs a backend")
@@ -92,7 +95,7 @@ def test_without_dropout_a_training_is_the_same_everywhere(tmp_path: Path) -> No
     result = json.loads(path.read_text())
     assert result["request"]["settings"]["dropout"] is False
     rows = result["rows"]
-    steps = mnist.COUNTS["sample"][0] // result["request"]["settings"]["batch_size"]
+    steps = files.COUNTS["sample"][0] // result["request"]["settings"]["batch_size"]
     losses = np.array([row["history"]["losses"] for row in rows.values()])
     assert losses.shape == (len(INSTALLED), steps)
     assert losses[0, -1] < losses[0, 0] / 2
@@ -100,7 +103,7 @@ def test_without_dropout_a_training_is_the_same_everywhere(tmp_path: Path) -> No
     for row in rows.values():
         counted = np.array(row["examples"]["confusion"])
         right = 100 * counted.trace() / counted.sum()
-        assert counted.sum() == mnist.COUNTS["sample"][1]
+        assert counted.sum() == files.COUNTS["sample"][1]
         assert right == pytest.approx(row["history"]["epochs"][-1]["test_accuracy"])
         assert row["examples"]["wrong"]
 
@@ -125,7 +128,7 @@ def end_process() -> None:
 
 def shift_inputs() -> None:
     """Let the worker see other images than the rest."""
-    from shared import mnist
+    from shared.data import mnist
 
     right = mnist.normalise
     mnist.normalise = lambda images: right(images) + np.float32(0.01)
@@ -136,7 +139,7 @@ def test_a_worker_that_dies_is_named_and_the_others_go_on(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kind = type("Dying", (Faulty,), {"fault": staticmethod(end_process)})
-    monkeypatch.setattr(compare, "Worker", kind)
+    monkeypatch.setattr(comparison, "Worker", kind)
     path = tmp_path / "x.json"
     assert run(path, "basic_net", "--epochs", "1") == 1
     result = json.loads(path.read_text())
@@ -152,37 +155,37 @@ def test_a_first_pass_that_differs_fails_and_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kind = type("Shifted", (Faulty,), {"fault": staticmethod(shift_inputs)})
-    monkeypatch.setattr(compare, "Worker", kind)
-    result = compare.compare(specs.find("basic_net"), quick(), "here", INSTALLED[:2])
+    monkeypatch.setattr(comparison, "Worker", kind)
+    result = comparison.compare(specs.find("basic_net"), quick(), "here", INSTALLED[:2])
     assert not result.passed
     assert result.rows[INSTALLED[1]].difference > 1e-4
     from rich.console import Console
 
-    compare_table.show(result, Console(width=120))
+    table.show(result, Console(width=120))
     assert f"{INSTALLED[1]}: the first forward pass differs" in capsys.readouterr().out
 
 
 @several
 def test_no_result_at_all_is_an_error_with_every_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     kind = type("Dying", (Faulty,), {"fault": staticmethod(end_process)})
-    monkeypatch.setattr(compare, "Worker", kind)
+    monkeypatch.setattr(comparison, "Worker", kind)
     with pytest.raises(WorkerError, match=INSTALLED[1]):
-        compare.compare(specs.find("basic_net"), quick(), "here", [INSTALLED[1]])
+        comparison.compare(specs.find("basic_net"), quick(), "here", [INSTALLED[1]])
 
 
 def test_a_backend_that_is_not_installed_is_skipped_with_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     real = registry.missing
-    absent = [name for name in specs.PANELS if name != INSTALLED[0]]
+    absent = [name for name in PANELS if name != INSTALLED[0]]
     monkeypatch.setattr(
         registry, "missing", lambda name: ["something"] if name in absent else real(name)
     )
-    result = compare.compare(specs.find("basic_net"), quick(), "here")
+    result = comparison.compare(specs.find("basic_net"), quick(), "here")
     assert list(result.rows) == INSTALLED[:1]
     assert set(result.skipped) == set(absent)
     for name in absent:
-        assert f"pip install 'triptych[{name}]'" in result.skipped[name]
+        assert f"pip install -e '.[{name}]'" in result.skipped[name]
     monkeypatch.setattr(registry, "missing", lambda _: ["something"])
     with pytest.raises(ConfigurationError, match="pip install"):
-        compare.compare(specs.find("basic_net"), quick(), "here")
+        comparison.compare(specs.find("basic_net"), quick(), "here")

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from shared import registry, weights
-from shared.interface import kept
-from shared.parity.judge import most_by_rounding
+from shared.boundary import kept
+from shared.differences import most_by_rounding
 from tests.assertions import status
 from tests.e2e.smaller import make_smaller
 from tests.flavours import ALL
@@ -49,7 +49,7 @@ def test_a_small_benchmark_says_how_far_it_is_from_float32(
     monkeypatch.chdir(tmp_path)
     if not ALL:
         make_smaller(monkeypatch)
-    options = ["--rounds", "1", "--seconds", "0.05", "--batch-sizes", "16", "--ways", "tuned"]
+    options = ["--rounds", "1", "--seconds", "0.05", "--batch-sizes", "16", "--variants", "tuned"]
     assert status(["bench", "basic_net", *options, "--dtype", "bfloat16"]) == 0
     text = capsys.readouterr().out
     assert "basic_net: bfloat16 on cpu" in text

@@ -38,11 +38,11 @@ def test_each_kind_of_processor_has_a_folder_of_its_own(
     here = caches.directory()
     assert here == caches.directory()
     monkeypatch.setattr(caches.machine, "processor_lines", lambda *_: ["model name: another"])
-    there = caches.directory()
+    elsewhere = caches.directory()
     assert here
-    assert there
-    assert here.parent == there.parent == tmp_path
-    assert here != there
+    assert elsewhere
+    assert here.parent == elsewhere.parent == tmp_path
+    assert here != elsewhere
 
 
 def test_off_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,19 +37,19 @@ def test_mutations_are_of_every_kind_of_rung() -> None:
     rungs = {mutation.rung for mutation in CATALOGUE}
     assert rungs <= set(CLIMBED)
     # What changes names or shapes is no longer the same network: counts and tensors tell it.
-    silent = {"outputs", "activations", "forced"}  # with these fails an earlier rung too
+    silent = {"outputs", "activations", "teacher-forced"}  # with these fails an earlier rung too
     assert set(CLIMBED) - silent == rungs
 
 
 @pytest.mark.parametrize("backend", registry.BACKENDS)
 def test_every_mutation_is_made_by_a_function_of_its_name(backend: str) -> None:
     source = Path(detect.__file__).with_name(f"{backend}_mutations.py").read_text("utf-8")
-    made = [
+    functions = [
         node.name
         for node in parse(source).body
         if isinstance(node, FunctionDef) and not node.name.startswith("_")
     ]
-    assert sorted(made) == sorted(m.name for m in CATALOGUE if m.backend == backend)
+    assert sorted(functions) == sorted(m.name for m in CATALOGUE if m.backend == backend)
 
 
 @pytest.mark.parametrize("place", sorted({m.place for m in CATALOGUE}), ids=" ".join)
@@ -105,7 +105,7 @@ def finding(rung: str = "forward", views: Mapping[str, list[str]] | None = None)
 
 
 def test_the_report_has_a_row_for_every_mutation() -> None:
-    text = detect.render([finding(), finding("loss", {MEASURED: ["loss", "forced"]})])
+    text = detect.render([finding(), finding("loss", {MEASURED: ["loss", "teacher-forced"]})])
     rows = [line for line in text.splitlines() if line.startswith("| something")]
     assert rows[0].count("(◐)") == 1
     assert rows[1].count("(●)") == rows[1].count("○") == 1

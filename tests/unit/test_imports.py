@@ -3,17 +3,32 @@
 import ast
 import importlib.util
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
-from shared.parity.mirror import source
-from shared.specs import PANELS, SPECS
+from shared.panels import PANELS, source
+from shared.specs import SPECS
 from tests.sources import ARCHITECTURES, FRAMEWORKS, OWN, ROOT, fresh
 
-# From the bottom up; every other module of `shared` is a verb, between the registry and the cli.
-ORDER = ("errors", "specs", "interface", "registry")
-VERBS, CLI = len(ORDER), len(ORDER) + 1
+# The rooms of `shared`, from the bottom up: each may import what stands in a line below its own.
+ORDER = (
+    ("errors", "strict", "asking"),
+    ("formats", "panels"),
+    ("specs",),
+    ("interface", "weights"),
+    ("boundary", "reprs"),
+    ("registry", "differences"),
+    ("figures", "machine", "workers", "terminal"),
+    ("caches",),
+    ("data",),
+    ("train",),
+    ("compare", "predict", "show", "conventions", "parity", "benchmark"),
+    ("report",),
+    ("cli",),
+)
+RANKS = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
 # What an architecture file of each panel may import beside Python's own library.
 ALLOWED = {
     "torch": {"torch", "numpy"},
@@ -25,108 +40,136 @@ ALLOWED = {
 def imports(path: Path) -> set[str]:
     """Every module that a file names in an import, wherever it stands in the file."""
     package = path.relative_to(ROOT).parent.parts
-    found = set()
+    modules = set()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            modules |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             above = package[: len(package) - node.level + 1] if node.level else ()
             module = ".".join([*above, *([node.module] if node.module else [])])
             # `from shared import weights` names a module, `from torch import nn` may.
-            found |= {f"{module}.{alias.name}" for alias in node.names}
-    return found
+            modules |= {f"{module}.{alias.name}" for alias in node.names}
+    return modules
 
 
-def for_types_alone(path: Path) -> set[str]:
-    """What a file imports under `if TYPE_CHECKING`, and so never when it runs."""
-    blocks = [
-        node
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
-        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
-    ]
-    return {
-        f"{node.module}.{alias.name}"
-        for block in blocks
-        for statement in block.body
-        for node in ast.walk(statement)
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
-    }
-
-
-def rank(module: str) -> int:
-    """How far up a module of `shared` stands."""
-    name = module.split(".")[1]
-    return CLI if name == "cli" else ORDER.index(name) if name in ORDER else VERBS
+def room(module: str) -> str:
+    """The room of a module of `shared`: a package, or a file at its top."""
+    return module.split(".")[1]
 
 
 def roots(modules: set[str]) -> set[str]:
     return {module.partition(".")[0] for module in modules}
 
 
-def shared_files() -> list[Path]:
-    return sorted((ROOT / "shared").rglob("*.py"))
+def files(package: str) -> list[Path]:
+    """Every file of a package, those in packages below it too."""
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+SHARED = files("shared")
+
+
+def dotted(path: Path) -> str:
+    """A file as a module's name."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def graph(package: str) -> dict[str, set[str]]:
+    """Which modules of a package each of them imports: within functions and for types too."""
+    modules = {dotted(path): path for path in files(package)}
+    edges: dict[str, set[str]] = {name: set() for name in modules}
+    for name, path in modules.items():
+        for module in imports(path):
+            # `from torch_impl import training` names a module, `from torch_impl.mlp import MLP`
+            # something in one.
+            known = [m for m in (module, module.rpartition(".")[0]) if m in modules]
+            edges[name] |= {*known[:1]} - {name}
+    return edges
 
 
 def test_there_are_files_to_read() -> None:
     assert {"mlp", "mimo", "residual", "mnist_cnn", "branching", "inference"} <= set(ARCHITECTURES)
-    assert {path.stem for path in shared_files()} >= {*ORDER, "workers", "weights", "ladder"}
+    assert {path.stem for path in SHARED} >= {"errors", "workers", "weights", "ladder"}
     assert roots(imports(source("keras", "mlp"))) == {"keras", "math", "typing"}
 
 
-def test_imports_in_shared_run_one_way() -> None:
-    checked = 0
-    for path in shared_files():
-        name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-        if name.endswith("__init__"):
-            continue
-        for module in imports(path) - for_types_alone(path):
-            if module.partition(".")[0] == "shared":
-                below = rank(module) < rank(name) or rank(module) == rank(name) == VERBS
-                assert below, f"{name} imports {module}"
-                checked += 1
-    assert checked > 20
+def test_every_room_has_its_place() -> None:
+    rooms = {path.relative_to(ROOT / "shared").parts[0].removesuffix(".py") for path in SHARED}
+    assert rooms - {"__init__"} == set(RANKS)
+
+
+@pytest.mark.parametrize("name", RANKS)
+def test_imports_in_shared_run_one_way(name: str) -> None:
+    """Types too: nothing that is imported for them alone is left out."""
+    own = [path for path in SHARED if "." in dotted(path) and room(dotted(path)) == name]
+    assert own
+    for path in own:
+        others = {room(m) for m in imports(path) if m.partition(".")[0] == "shared"} - {name}
+        wrong = {other for other in others if RANKS[other] >= RANKS[name]}
+        assert not wrong, f"{dotted(path)} imports {wrong}"
+
+
+@pytest.mark.parametrize("package", ["shared", "triptych", *PANELS.values()])
+def test_modules_within_a_package_import_each_other_in_no_circle(package: str) -> None:
+    edges = graph(package)
+    assert any(edges.values())
+    TopologicalSorter(edges).prepare()  # raises CycleError, which names the circle
+
+
+def test_causes_are_told_from_numbers_alone() -> None:
+    causes = [path for path in SHARED if "causes" in path.parts]
+    assert len(causes) > 5
+    for path in causes:
+        outside = roots(imports(path)) - set(sys.stdlib_module_names)
+        assert outside <= {"numpy", "scipy", "shared"}, path.name
+        own = {m for m in imports(path) if m.partition(".")[0] == "shared"}
+        assert all(m.startswith(("shared.parity.causes", "shared.differences")) for m in own)
+    measured = roots(imports(ROOT / "shared" / "differences.py"))
+    assert measured - set(sys.stdlib_module_names) == {"numpy"}
 
 
 def test_shared_imports_neither_framework_nor_panel() -> None:
-    for path in shared_files():
-        wrong = roots(imports(path)) & (FRAMEWORKS | {*PANELS.values(), "tests"})
+    for path in SHARED:
+        wrong = roots(imports(path)) & (FRAMEWORKS | {*PANELS.values(), "tests", "triptych"})
         assert not wrong, f"{path.name} imports {wrong}"
 
 
 @pytest.mark.parametrize("backend", PANELS)
 def test_panels_import_neither_each_other_nor_verbs(backend: str) -> None:
-    files = sorted((ROOT / PANELS[backend]).glob("*.py"))
-    assert len(files) > len(ARCHITECTURES)
-    others = {*PANELS.values(), "tests"} - {PANELS[backend]}
-    for path in files:
-        found = imports(path)
-        assert not roots(found) & others, path.name
-        shared = {m.split(".")[1] for m in found if m.partition(".")[0] == "shared"}
-        assert shared <= {"errors", "specs", "interface", "weights"}, path.name
+    own = files(PANELS[backend])
+    assert {"engine", "conventions"} <= {path.parent.name for path in own}
+    others = {*PANELS.values(), "tests", "triptych"} - {PANELS[backend]}
+    for path in own:
+        modules = imports(path)
+        assert not roots(modules) & others, dotted(path)
+        rooms = {room(m) for m in modules if m.partition(".")[0] == "shared"}
+        below = {"errors", "asking", "specs", "interface", "weights", "boundary", "reprs"}
+        assert rooms <= below, dotted(path)
 
 
 @pytest.mark.parametrize("backend", PANELS)
 @pytest.mark.parametrize("file", ARCHITECTURES)
 def test_architecture_files_import_their_framework_alone(backend: str, file: str) -> None:
-    found = imports(source(backend, file))
-    outside = roots(found) - set(sys.stdlib_module_names)
+    modules = imports(source(backend, file))
+    outside = roots(modules) - set(sys.stdlib_module_names)
     assert outside & ALLOWED[backend]
     assert outside <= ALLOWED[backend] | {"shared", PANELS[backend]}
-    own = {module.rpartition(".")[0] for module in found if module.partition(".")[0] in OWN}
+    own = {module.rpartition(".")[0] for module in modules if module.partition(".")[0] in OWN}
     # A network may be made of another file's layers, within its panel.
     siblings = {f"{PANELS[backend]}.{other}" for other in ARCHITECTURES if other != file}
     assert own <= {"shared.specs", *siblings}
     assert bool(own & siblings) is (file == "seq2seq")
 
 
-@pytest.mark.parametrize("file", [*ARCHITECTURES, "weights"])
+@pytest.mark.parametrize("file", [*ARCHITECTURES, "engine/weights"])
 def test_keras_files_run_on_any_framework(file: str) -> None:
     assert not roots(imports(source("keras", file))) & (FRAMEWORKS - {"keras"})
 
 
 def test_panels_themselves_import_nothing() -> None:
-    names = ", ".join(PANELS.values())
+    below = ("", ".engine", ".conventions")
+    names = ", ".join(f"{panel}{part}" for panel in PANELS.values() for part in below)
     code = f"import sys, {names}\nprint(*sorted(set(sys.modules) & {FRAMEWORKS!r}), 'seen')"
     assert fresh(code) == "seen"
 
@@ -168,8 +211,8 @@ def test_listing_the_architectures_loads_no_framework() -> None:
 
 def test_importing_the_package_costs_nothing() -> None:
     code = (
-        "import sys, shared.parity, shared.parity.pytest_plugin\n"
-        "print('numpy' in sys.modules, 'shared.parity.own' in sys.modules)\n"
+        "import sys, shared.parity\n"
+        "print('numpy' in sys.modules, 'shared.parity.user_models' in sys.modules)\n"
         "from shared.parity import Report, assert_same_model, compare_models\n"
         "print('torch' in sys.modules, 'jax' in sys.modules, 'keras' in sys.modules)\n"
     )

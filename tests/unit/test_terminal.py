@@ -12,14 +12,17 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from shared import compare_table, specs
-from shared.compare import Comparison, Request, Row
-from shared.parity import ladder, table
+from shared import specs
+from shared.compare import table as compare_table
+from shared.compare.comparison import Comparison, Request, Row
+from shared.panels import PANELS
+from shared.parity import table
+from shared.parity.checks import Check, Outcome
 from shared.terminal import COLOURS, bar, block, colour, is_amount, means, plot
-from shared.training import Epoch, History
+from shared.train.loop import Epoch, History
 
 README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
-ALL = list(specs.PANELS)
+ALL = list(PANELS)
 CODES = {"magenta": 35, "green": 32, "blue": 34, "cyan": 36, "red": 31}
 COLOURED = re.compile(r"\x1b\[(?:[0-9]+;)*3[0-7]m")
 BARS = re.compile("[▖▄]+")
@@ -68,8 +71,8 @@ def plain(text: str) -> list[str]:
 
 def styled(text: str, words: str) -> str:
     """The codes that words are printed with."""
-    found = re.search(rf"\x1b\[([0-9;]+)m{re.escape(words)} *\x1b\[0m", text)
-    return found[1] if found else ""
+    match = re.search(rf"\x1b\[([0-9;]+)m{re.escape(words)} *\x1b\[0m", text)
+    return match[1] if match else ""
 
 
 # Pieces
@@ -95,7 +98,7 @@ def test_a_bar_is_as_long_as_its_share_of_the_largest(value: float | None, drawn
 
 
 @pytest.mark.parametrize(
-    ("values", "found"),
+    ("values", "expected"),
     [
         ([1, 2, 3, 4], [1, 2, 3, 4]),
         ([1, 3, 3, 5, 5, 7, 0, 0], [2, 4, 6, 0]),
@@ -106,9 +109,9 @@ def test_a_bar_is_as_long_as_its_share_of_the_largest(value: float | None, drawn
     ],
 )
 def test_many_values_and_few_are_put_into_as_many_columns(
-    values: list[float], found: list[float | None]
+    values: list[float], expected: list[float | None]
 ) -> None:
-    assert means(values, 4) == found
+    assert means(values, 4) == expected
 
 
 def test_a_mean_counts_every_value_once() -> None:
@@ -236,10 +239,10 @@ def test_bars_are_scaled_to_the_largest_of_their_line(width: int) -> None:
     for line in plain(printed(show, comparison(THREE), width)):
         title = next((title for title in COSTS if line.startswith(title)), None)
         if title:
-            bars = [found[0] for found in BARS.finditer(line)]
+            bars = [match[0] for match in BARS.finditer(line)]
             lengths[title] = [2 * bar.count("▄") + bar.count("▖") for bar in bars]
     assert list(lengths) == COSTS
-    (longest,) = {max(found) for found in lengths.values()}  # whatever the line
+    (longest,) = {max(drawn) for drawn in lengths.values()}  # whatever the line
     assert longest >= 2 * compare_table.SHORTEST
     for title, values in (
         (COSTS[0], [each.history.images_per_second for each in THREE.values()]),
@@ -266,7 +269,7 @@ def test_bars_are_dropped_where_there_is_no_room(memory: float, width: int, draw
 
 def bold(text: str) -> list[str]:
     """What is bold and has no colour."""
-    return [found[1].strip() for found in re.finditer(r"\x1b\[1m([^\x1b]*)\x1b", text)]
+    return [match[1].strip() for match in re.finditer(r"\x1b\[1m([^\x1b]*)\x1b", text)]
 
 
 def test_the_best_is_bold_where_one_is_better_and_nothing_else_is() -> None:
@@ -386,7 +389,7 @@ def check(
     rung: str, status: Any = "passed", difference: float | None = None, **changes: Any
 ) -> Any:
     fields = {"tolerance": 1e-12, "detail": "a reason", "between": "torch-flax", **changes}
-    return ladder.Check(
+    return Check(
         rung,
         fields.pop("architecture", "unet"),
         fields.pop("case", "default"),
@@ -398,30 +401,30 @@ def check(
     )
 
 
-def outcome(checks: Sequence[ladder.Check]) -> ladder.Outcome:
-    return ladder.Outcome(list(checks), {name: {name: "1.0"} for name in ALL})
+def outcome(checks: Sequence[Check]) -> Outcome:
+    return Outcome(list(checks), {name: {name: "1.0"} for name in ALL})
 
 
-def climbed() -> ladder.Outcome:
+def climbed() -> Outcome:
     """Every rung of every case, with all that may become of them."""
     checks = []
     for spec in specs.SPECS.values():
         for case in spec.cases:
-            for dtype, alone in (("float64", "ways"), ("float32", "forced")):
+            for dtype, alone in (("float64", "variants"), ("float32", "teacher-forced")):
                 for number, rung in enumerate(table.MEASURED):
-                    if rung in ("ways", "forced") and rung != alone:
+                    if rung in ("variants", "teacher-forced") and rung != alone:
                         continue
                     of = {"architecture": spec.name, "case": case.label, "dtype": dtype}
                     checks.append(check(rung, "passed", number * 1e-14, **of))
-                    if rung in ("forced", "optimizers", "resume"):
+                    if rung in ("teacher-forced", "optimizers", "resume"):
                         checks += [check(rung, "bounded", 1e-3, **of)] * 2
     return outcome(checks)
 
 
 @pytest.mark.parametrize("width", [80, 100, 120, 140, 200])
 def test_every_figure_of_the_ladder_fits_and_no_word_is_cut(width: int) -> None:
-    found = climbed()
-    lines = plain(printed(table.show, found, width))
+    ladder = climbed()
+    lines = plain(printed(table.show, ladder, width))
     for line in lines:
         assert len(line) <= width or line.startswith("bounded, ")
     text = "\n".join(lines)
@@ -430,7 +433,7 @@ def test_every_figure_of_the_ladder_fits_and_no_word_is_cut(width: int) -> None:
     for case in cases:
         assert f"  {case.label} " in text
     for number, rung in enumerate(table.MEASURED):
-        times = len(cases) * (1 if rung in ("ways", "forced") else 2)
+        times = len(cases) * (1 if rung in ("variants", "teacher-forced") else 2)
         assert text.count(f"{number * 1e-14:.0e}") >= times
         beginning = table.BROKEN.get(rung, rung).split("\n")[0]
         assert rung in text or beginning in text
@@ -473,9 +476,7 @@ def test_a_pipe_has_the_table_with_lines_and_no_legend() -> None:
         ([check("loss", difference=1e-16), check("loss", "missing")], "missing", "35"),
     ],
 )
-def test_a_cell_says_what_became_of_its_checks(
-    checks: list[ladder.Check], cell: str, codes: str
-) -> None:
+def test_a_cell_says_what_became_of_its_checks(checks: list[Check], cell: str, codes: str) -> None:
     for width in (80, 200):
         text = printed(table.show, outcome(checks), width)
         body = text[: text.rindex("to █")]
@@ -495,20 +496,20 @@ def test_blocks_grow_with_the_share_of_what_may_differ() -> None:
 
 
 def test_the_ladder_for_a_terminal_that_draws_nothing() -> None:
-    found = outcome([*climbed().checks, check("loss", "failed", 1.0)])
-    dumb = printed(table.show, found, 80, TERM="dumb")
+    ladder = outcome([*climbed().checks, check("loss", "failed", 1.0)])
+    dumb = printed(table.show, ladder, 80, TERM="dumb")
     assert "\x1b" not in dumb
     assert dumb.isascii()
     assert "1e+00 !" in dumb
     assert "a difference may be" not in dumb
-    ascii_only = plain(in_ascii(table.show, found))
+    ascii_only = plain(in_ascii(table.show, ladder))
     assert [line for line in ascii_only if not line.startswith("bounded")] == [
         line for line in plain(dumb) if not line.startswith("bounded")
     ]
 
 
 def test_nothing_that_was_measured_makes_no_table() -> None:
-    text = printed(table.show, ladder.Outcome(), 80)
+    text = printed(table.show, Outcome(), 80)
     assert "0 checks" in text
     assert "float" not in text
     text = printed(table.show, outcome([check("counts"), check("mirror", dtype="")]), 80)

@@ -60,5 +60,5 @@ def test_how_a_process_ended_is_waited_for_a_moment_and_told(
     monkeypatch.setattr(workers.time, "sleep", lambda _: None)
     worker: Any = Worker("torch")
     worker._process = Process(*statuses)
-    said = str(worker._ended())
-    assert said == f"the torch backend gave no result: its process {how}"
+    message = str(worker._ended())
+    assert message == f"the torch backend gave no result: its process {how}"

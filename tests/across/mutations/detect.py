@@ -19,12 +19,12 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from shared import registry, workers
+from shared import differences, registry, workers
 from shared.errors import WeightsError
 from shared.interface import TensorInfo
-from shared.parity import arrays, collect, judge, ladder, recipes
+from shared.parity import collect, judge, ladder, recipes, samples
+from shared.parity.checks import RUNGS, Check, case_checks
 from shared.parity.evidence import CaseEvidence
-from shared.parity.ladder import RUNGS, Check
 from shared.specs import Case, Spec, find
 from shared.workers import ALONE, Worker
 from tests.across.mutations import changed
@@ -38,9 +38,9 @@ STEPS = 3
 ENVIRONMENT = {"torch": {}, "flax": QUICKLY, "keras": {"KERAS_BACKEND": "tensorflow"}}
 EXACT, MEASURED, SINGLE = "float64", "float32", "float32 alone"
 VIEWS = (EXACT, MEASURED, SINGLE)
-CLIMBED = tuple(rung for rung in RUNGS if rung not in ("mirror", "resume", "ways"))
+CLIMBED = tuple(rung for rung in RUNGS if rung not in ("mirror", "resume", "variants"))
 
-Given = tuple[CaseEvidence, dict[str, str]]
+Answer = tuple[CaseEvidence, dict[str, str]]
 """A backend's evidence, and by dtype what was wrong with weights that were sent to it."""
 
 
@@ -70,7 +70,7 @@ class Finding:
 
 def give(
     backend: str, plan: collect.Plan, mutation: str, tables: dict[str, list[TensorInfo]]
-) -> Given:
+) -> Answer:
     """A backend's evidence under a mutation, and what becomes of weights that are sent to it.
 
     The weights are those of the tables, which are the backend's own without the mutation.
@@ -86,13 +86,13 @@ def give(
         problems = {}
         for dtype, model in session.models.items():
             rows = tables[dtype] if mutation else evidence.tables[dtype]
-            sent = arrays.sample_weights(rows, dtype, recipes.SEED)
+            sent = samples.sample_weights(rows, dtype, recipes.SEED)
             try:
                 model.load_weights(sent)
             except WeightsError as error:
                 problems[dtype] = str(error)
             else:
-                if changed := arrays.unequal(sent, model.weights()):
+                if changed := differences.unequal(sent, model.weights()):
                     problems[dtype] = f"changed on the way: {', '.join(changed)}"
     return evidence, problems
 
@@ -137,7 +137,9 @@ class Bench:
             self.spec, self.case, (EXACT,) if self.views == (EXACT,) else (EXACT, MEASURED)
         )
         batches = plan.batches[:STEPS] if trainings else ()
-        return replace(plan, batches=batches, steps=STEPS, recipes=tuple(trainings), both_ways=())
+        return replace(
+            plan, batches=batches, steps=STEPS, recipes=tuple(trainings), both_variants=()
+        )
 
     def finding(self, mutation: Mutation) -> Finding:
         """What is found of a mutation."""
@@ -145,27 +147,27 @@ class Bench:
         tables = self.whole[mutation.backend][0].tables
         with _worker(mutation.backend) as worker:
             mutated = worker.call(give, mutation.backend, plan, mutation.name, tables)
-        given = {
+        results = {
             name: (_trained(evidence, mutation.recipe), problems)
             for name, (evidence, problems) in self.whole.items()
         }
-        given[mutation.backend] = mutated
-        return _judge(mutation, {view: self._checks(given, view) for view in self.views})
+        results[mutation.backend] = mutated
+        return _judge(mutation, {view: self._checks(results, view) for view in self.views})
 
-    def _checks(self, given: dict[str, Given], view: str) -> list[Check]:
+    def _checks(self, results: dict[str, Answer], view: str) -> list[Check]:
         dtype = EXACT if view == EXACT else MEASURED
-        found = {name: evidence for name, (evidence, _) in given.items()}
+        evidences = {name: evidence for name, (evidence, _) in results.items()}
         if view == SINGLE:
-            found = {name: _single(evidence) for name, evidence in found.items()}
+            evidences = {name: _single(evidence) for name, evidence in evidences.items()}
         spec, case = self.spec.name, self.case
         # Where a fault is and why is asked in float64 alone: the search takes longest.
         search = nullcontext() if view == EXACT else changed(judge, locate=lambda *_: None)
         with search:
-            checks = list(ladder.case_checks(spec, case, dtype, [*given], found, {}))
-        for name, (_, problems) in given.items():
-            said = problems.get(dtype, "")
-            status: ladder.Status = "failed" if said else "passed"
-            checks.append(Check("exchange", spec, case.label, dtype, name, status, detail=said))
+            checks = list(case_checks(spec, case, dtype, [*results], evidences, {}))
+        for name, (_, problems) in results.items():
+            problem = problems.get(dtype, "")
+            status: ladder.Status = "failed" if problem else "passed"
+            checks.append(Check("exchange", spec, case.label, dtype, name, status, detail=problem))
         return checks
 
 
@@ -187,7 +189,7 @@ def _trained(evidence: CaseEvidence, recipe: str) -> CaseEvidence:
             return rest.startswith(f"{recipe}/") and bool(recipe)
         if rung == "first gradients":
             return bool(recipe)
-        return not rung.startswith("forced") or recipe == "adam"
+        return not rung.startswith("teacher-forced") or recipe == "adam"
 
     kept = {d: {n: a for n, a in of.items() if stays(n)} for d, of in evidence.arrays.items()}
     return replace(evidence, arrays=kept)
@@ -202,7 +204,7 @@ def _single(evidence: CaseEvidence) -> CaseEvidence:
             MEASURED: {
                 name: array
                 for name, array in evidence.arrays[MEASURED].items()
-                if not name.startswith("forced")
+                if not name.startswith("teacher-forced")
             }
         },
     )
@@ -252,7 +254,7 @@ def render(findings: Iterable[Finding]) -> str:
         "",
         "- ● fails in float64, and in float32 against its measured rounding;",
         "- ◐ fails in float64 alone: float32 cannot tell it from rounding;",
-        "- ○ fails in float32 alone: `forced` is a rung that only float32 has;",
+        "- ○ fails in float32 alone: `teacher-forced` is a rung that only float32 has;",
         "- the first rung that fails in float64 is in brackets;",
         "- optimizers are only run for those mutations that are of the optimizer.",
         "",

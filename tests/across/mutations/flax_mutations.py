@@ -23,8 +23,8 @@ from flax_impl import (
     skip,
     training,
     unet,
-    weights,
 )
+from flax_impl.engine import weights
 from shared.specs import Settings, Task
 from tests.across.mutations import changed, instead, known
 
@@ -281,12 +281,12 @@ def layers_in_another_order() -> Iterator[None]:
     original = weights.layout
 
     def layout(*args: Any) -> weights.Layout:
-        found = original(*args)
+        true_layout = original(*args)
         slots = {}
-        for name in found.slots:
+        for name in true_layout.slots:
             other = name.replace(".0.", ".?.").replace(".1.", ".0.").replace(".?.", ".1.")
-            slots[name] = found.slots[other]
-        return found._replace(slots=slots)
+            slots[name] = true_layout.slots[other]
+        return true_layout._replace(slots=slots)
 
     with changed(weights, layout=layout):
         yield

@@ -16,14 +16,13 @@ from keras_impl import (
     dense,
     inception,
     mlp,
-    probe,
     recurrent,
     residual,
     skip,
     training,
     unet,
-    weights,
 )
+from keras_impl.engine import probe, weights
 from shared.specs import Settings
 from tests.across.mutations import changed, instead, known
 

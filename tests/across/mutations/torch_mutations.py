@@ -23,8 +23,8 @@ from torch_impl import (
     skip,
     training,
     unet,
-    weights,
 )
+from torch_impl.engine import weights
 
 # Norms
 
@@ -244,7 +244,7 @@ def branch_detached() -> Iterator[None]:
     class Detached(branching.BranchingNet):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
-            self.conv3b.register_forward_hook(lambda _layer, _given, made: made.detach())
+            self.conv3b.register_forward_hook(lambda _layer, _inputs, output: output.detach())
 
     with changed(branching, BranchingNet=Detached):
         yield

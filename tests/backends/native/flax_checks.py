@@ -13,12 +13,12 @@ from flax import serialization
 from jax import Array
 
 from flax_impl import training
-from flax_impl import weights as panel
 from flax_impl.attention import DecoderLayer, EncoderLayer, MultiHeadAttention
-from flax_impl.backend import BACKEND
 from flax_impl.branching import BranchingNet
 from flax_impl.dense import DenseBlock, DenseNet, Transition
 from flax_impl.early_exit import EarlyExitNet
+from flax_impl.engine import weights as panel
+from flax_impl.engine.backend import BACKEND
 from flax_impl.inception import InceptionBlock, InceptionNet
 from flax_impl.inference import InferenceModel
 from flax_impl.mimo import MIMONet
@@ -30,7 +30,7 @@ from flax_impl.seq2seq import Seq2Seq
 from flax_impl.sequential import SequentialNet
 from flax_impl.skip import SkipMLP
 from flax_impl.unet import DoubleConv, Down, UNet, Up
-from shared.interface import by_name, construct
+from shared.boundary import by_name, construct
 from shared.specs import Network, Task, Tensor
 
 Arrays = Mapping[str, np.ndarray]
@@ -60,8 +60,8 @@ def state(network: Network, module: nn.Module, variables: Any) -> dict[str, np.n
 
 def arrays(outputs: Any) -> list[np.ndarray]:
     """Outputs in their order."""
-    found = outputs if isinstance(outputs, tuple) else (outputs,)
-    return [np.array(x) for x in found]
+    several = outputs if isinstance(outputs, tuple) else (outputs,)
+    return [np.array(x) for x in several]
 
 
 def largest(gradients: Any) -> dict[str, float]:
@@ -74,10 +74,10 @@ def largest(gradients: Any) -> dict[str, float]:
 
 def shapes(module: nn.Module, network: Network) -> dict[str, tuple[int, ...]]:
     """What `init` makes for a network, in canonical names and shapes."""
-    found = jax.eval_shape(module.init, jax.random.key(0), *zeros(network))
+    variables = jax.eval_shape(module.init, jax.random.key(0), *zeros(network))
     return {
         row.name: row.shape
-        for row in panel.table(found, panel.layout(module, *zeros(network)).slots)
+        for row in panel.table(variables, panel.layout(module, *zeros(network)).slots)
     }
 
 
@@ -150,15 +150,15 @@ def forward(network: Network, weights: Arrays, inputs: Arrays) -> dict[str, Any]
             variables, *x, train=True, rngs={"dropout": key}, mutable=["batch_stats"]
         )
 
-    found: dict[str, Any] = {}
+    modes: dict[str, Any] = {}
     for mode, call in (("evaluation", evaluate), ("training", train)):
         calls = []
         for step in range(2):
             outputs, updates = call(variables, jax.random.key(step))
             variables = {**variables, **updates}
             calls.append(arrays(outputs))
-        found[mode] = {"calls": calls, "weights": state(network, module, variables)}
-    return found
+        modes[mode] = {"calls": calls, "weights": state(network, module, variables)}
+    return modes
 
 
 def save_and_load(
@@ -269,19 +269,19 @@ def wrap(network: Network, weights: Arrays, inputs: Arrays) -> dict[str, Any]:
     )
 
     def through_wrapper(params: Any) -> Array:
-        found = wrapped({**variables, "params": params})
-        return sum(jnp.sum(output) for output in jax.tree.leaves(found))  # type: ignore[return-value]
+        results = wrapped({**variables, "params": params})
+        return sum(jnp.sum(output) for output in jax.tree.leaves(results))  # type: ignore[return-value]
 
     @jax.jit
     def outside(params: Any) -> Array:
-        found, _ = base.apply(
+        results, _ = base.apply(
             {**variables, "params": params},
             *x,
             train=True,
             rngs={"dropout": jax.random.key(0)},
             mutable=["batch_stats"],
         )
-        return jnp.square(found[0] if isinstance(found, tuple) else found).mean()
+        return jnp.square(results[0] if isinstance(results, tuple) else results).mean()
 
     gradients = jax.grad(outside)(variables["params"])
     trained = {
@@ -349,15 +349,15 @@ def executions(
         with nn.intercept_methods(count):
             return module.apply(variables, x)
 
-    found: dict[str, list[dict[str, Any]]] = {}
-    for way, call in (("eager", apply), ("compiled", jax.jit(apply))):
-        found[way] = []
+    executed: dict[str, list[dict[str, Any]]] = {}
+    for variant, call in (("eager", apply), ("compiled", jax.jit(apply))):
+        executed[variant] = []
         for images in batches:
             runs.clear()
             outputs = arrays(call(variables, jnp.asarray(images)))
             jax.effects_barrier()
-            found[way].append({"outputs": outputs, "runs": len(runs)})
-    return found
+            executed[variant].append({"outputs": outputs, "runs": len(runs)})
+    return executed
 
 
 def complaints() -> dict[str, str]:
@@ -384,13 +384,13 @@ def complaints() -> dict[str, str]:
         "block": lambda: DenseBlock(3, 0, 2),
         "network": lambda: DenseNet(growth_rate=0),
     }
-    found = {}
+    messages = {}
     for name, call in calls.items():
         try:
             call()
         except ValueError as error:
-            found[name] = str(error)
-    return found
+            messages[name] = str(error)
+    return messages
 
 
 def flops(network: Network, task: Task, batch: Arrays) -> dict[str, float]:

@@ -12,12 +12,12 @@ import numpy as np
 from keras import ops
 
 from keras_impl import training
-from keras_impl import weights as panel
 from keras_impl.attention import DecoderLayer, EncoderLayer, MultiHeadAttention
-from keras_impl.backend import BACKEND
 from keras_impl.branching import BranchingNet
 from keras_impl.dense import DenseBlock, DenseNet, Transition
 from keras_impl.early_exit import EarlyExitNet
+from keras_impl.engine import weights as panel
+from keras_impl.engine.backend import BACKEND
 from keras_impl.inception import InceptionBlock, InceptionNet
 from keras_impl.inference import InferenceModel
 from keras_impl.mimo import MIMONet
@@ -29,7 +29,7 @@ from keras_impl.seq2seq import Seq2Seq
 from keras_impl.sequential import SequentialNet
 from keras_impl.skip import SkipMLP
 from keras_impl.unet import DoubleConv, Down, UNet, Up
-from shared.interface import by_name, construct
+from shared.boundary import by_name, construct
 from shared.specs import Network, Task, Tensor
 
 Arrays = Mapping[str, np.ndarray]
@@ -49,8 +49,8 @@ def show(model: Any, network: Network) -> Any:
 
 def single(values: Any) -> Any:
     """One input, or several as Keras takes them."""
-    found = tuple(values)
-    return found[0] if len(found) == 1 else found
+    inputs = tuple(values)
+    return inputs[0] if len(inputs) == 1 else inputs
 
 
 def make(network: Network, weights: Arrays | None = None) -> Any:
@@ -68,8 +68,8 @@ def tensors(inputs: Arrays) -> Any:
 
 def arrays(outputs: Any) -> list[np.ndarray]:
     """Outputs in their order."""
-    found = outputs if isinstance(outputs, tuple) else (outputs,)
-    return [np.array(ops.convert_to_numpy(x)) for x in found]
+    several = outputs if isinstance(outputs, tuple) else (outputs,)
+    return [np.array(ops.convert_to_numpy(x)) for x in several]
 
 
 def state(model: keras.Model) -> dict[str, np.ndarray]:
@@ -80,13 +80,13 @@ def state(model: keras.Model) -> dict[str, np.ndarray]:
 def gradients(compute: Callable[[], Any], variables: list[Any]) -> list[np.ndarray]:
     """The gradient for each variable of what `compute` gives; zeros where none arrives."""
     runs_on = keras.backend.backend()
-    found: Any
+    computed: Any
     if runs_on == "tensorflow":
         import tensorflow as tf
 
         with tf.GradientTape() as tape:
             value = compute()
-        found = tape.gradient(value, variables)
+        computed = tape.gradient(value, variables)
     elif runs_on == "jax":
         import jax
 
@@ -94,27 +94,27 @@ def gradients(compute: Callable[[], Any], variables: list[Any]) -> list[np.ndarr
             with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
                 return compute()
 
-        found = jax.grad(stateless)([variable.value for variable in variables])
+        computed = jax.grad(stateless)([variable.value for variable in variables])
     else:
         value = compute()
         for variable in variables:
             variable.value.grad = None
         if value.requires_grad:
             value.backward()
-        found = [variable.value.grad for variable in variables]
+        computed = [variable.value.grad for variable in variables]
     return [
         np.zeros(variable.shape) if gradient is None else np.array(ops.convert_to_numpy(gradient))
-        for variable, gradient in zip(variables, found, strict=True)
+        for variable, gradient in zip(variables, computed, strict=True)
     ]
 
 
 def largest(compute: Callable[[], Any], model: keras.Model) -> dict[str, float]:
     """The size of every parameter's gradient; 0 where none arrived."""
     variables = model.trainable_variables
-    found = gradients(compute, variables)
+    computed = gradients(compute, variables)
     return {
         f"{number}: {variable.path}": float(np.abs(gradient).max())
-        for number, (variable, gradient) in enumerate(zip(variables, found, strict=True))
+        for number, (variable, gradient) in enumerate(zip(variables, computed, strict=True))
     }
 
 
@@ -175,12 +175,12 @@ def defaults() -> dict[str, dict[str, Any]]:
 def forward(network: Network, weights: Arrays, inputs: Arrays) -> dict[str, Any]:
     """Two calls in each mode, and the weights after them."""
     model = make(network, weights)
-    found: dict[str, Any] = {}
+    modes: dict[str, Any] = {}
     # Evaluation is what Keras does when nobody says anything.
     for mode, arguments in (("evaluation", {}), ("training", {"training": True})):
         calls = [arrays(model(tensors(inputs), **arguments)) for _ in range(2)]
-        found[mode] = {"calls": calls, "weights": state(model)}
-    return found
+        modes[mode] = {"calls": calls, "weights": state(model)}
+    return modes
 
 
 def save_and_load(
@@ -274,8 +274,8 @@ def wrap(network: Network, weights: Arrays, inputs: Arrays) -> dict[str, Any]:
 
     reached = largest(through_wrapper, base)
     variables = base.trainable_variables
-    found = gradients(outside, variables)
-    for variable, gradient in zip(variables, found, strict=True):
+    outside_gradients = gradients(outside, variables)
+    for variable, gradient in zip(variables, outside_gradients, strict=True):
         variable.assign(ops.convert_to_numpy(variable) - np.float32(0.1) * gradient)
     return {
         "expected": expected,
@@ -287,7 +287,7 @@ def wrap(network: Network, weights: Arrays, inputs: Arrays) -> dict[str, Any]:
         "through_wrapper": reached,
         "through_base": {
             f"{number}: {v.path}": float(np.abs(g).max())
-            for number, (v, g) in enumerate(zip(variables, found, strict=True))
+            for number, (v, g) in enumerate(zip(variables, outside_gradients, strict=True))
         },
         "wrapper_trained": arrays(wrapper(x)),
         "base_trained": arrays(base(x, training=False)),
@@ -366,9 +366,9 @@ def executions(
     runs: list[int] = []
     original = model.conv3.call
     model.conv3.call = lambda x: original(noted(runs, x))
-    found: dict[str, list[dict[str, Any]]] = {}
-    for way, call in (("eager", model), ("compiled", compiled(model))):
-        found[way] = []
+    executed: dict[str, list[dict[str, Any]]] = {}
+    for variant, call in (("eager", model), ("compiled", compiled(model))):
+        executed[variant] = []
         for images in batches:
             runs.clear()
             outputs = arrays(call(ops.convert_to_tensor(images)))
@@ -376,8 +376,8 @@ def executions(
                 import jax
 
                 jax.effects_barrier()
-            found[way].append({"outputs": outputs, "runs": len(runs)})
-    return found
+            executed[variant].append({"outputs": outputs, "runs": len(runs)})
+    return executed
 
 
 def complaints() -> dict[str, str]:
@@ -408,13 +408,13 @@ def complaints() -> dict[str, str]:
         "block": lambda: DenseBlock(3, 0, 2),
         "network": lambda: DenseNet(growth_rate=0),
     }
-    found = {}
+    messages = {}
     for name, call in calls.items():
         try:
             call()
         except ValueError as error:
-            found[name] = str(error)
-    return found
+            messages[name] = str(error)
+    return messages
 
 
 def flops(network: Network, task: Task, batch: Arrays) -> dict[str, int]:

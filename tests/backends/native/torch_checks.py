@@ -11,14 +11,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from shared.interface import by_name, construct
+from shared.boundary import by_name, construct
 from shared.specs import Network, Task
 from torch_impl import training
 from torch_impl.attention import DecoderLayer, EncoderLayer, MultiHeadAttention
-from torch_impl.backend import BACKEND
 from torch_impl.branching import BranchingNet
 from torch_impl.dense import DenseBlock, DenseNet, Transition
 from torch_impl.early_exit import EarlyExitNet
+from torch_impl.engine.backend import BACKEND
 from torch_impl.inception import InceptionBlock, InceptionNet
 from torch_impl.inference import InferenceModel
 from torch_impl.mimo import MIMONet
@@ -45,16 +45,16 @@ def make(network: Network, weights: Arrays | None = None) -> Any:
 
 def tensors(inputs: Arrays) -> tuple[Tensor, ...]:
     """Inputs as PyTorch takes them: images NCHW."""
-    found = map(torch.from_numpy, inputs.values())
-    return tuple(x.permute(0, 3, 1, 2).contiguous() if x.ndim == 4 else x for x in found)
+    converted = map(torch.from_numpy, inputs.values())
+    return tuple(x.permute(0, 3, 1, 2).contiguous() if x.ndim == 4 else x for x in converted)
 
 
 def arrays(outputs: Any, network: Network) -> list[np.ndarray]:
     """A network's outputs in their order; feature maps NHWC."""
-    found = outputs if isinstance(outputs, tuple) else (outputs,)
+    several = outputs if isinstance(outputs, tuple) else (outputs,)
     return [
         (x.permute(0, 2, 3, 1) if "H" in tensor.axes else x).detach().numpy().copy()
-        for x, tensor in zip(found, network.outputs.values(), strict=True)
+        for x, tensor in zip(several, network.outputs.values(), strict=True)
     ]
 
 
@@ -132,12 +132,12 @@ def forward(network: Network, weights: Arrays, inputs: Arrays) -> dict[str, Any]
     """Two calls in each mode, and the weights after them."""
     torch.manual_seed(0)
     module = make(network, weights)
-    found: dict[str, Any] = {}
+    modes: dict[str, Any] = {}
     for mode in ("evaluation", "training"):
         module.train(mode == "training")
         calls = [arrays(module(*tensors(inputs)), network) for _ in range(2)]
-        found[mode] = {"calls": calls, "weights": state(module)}
-    return found
+        modes[mode] = {"calls": calls, "weights": state(module)}
+    return modes
 
 
 def save_and_load(
@@ -233,9 +233,9 @@ def wrap(network: Network, weights: Arrays, inputs: Arrays) -> dict[str, Any]:
     status_after, in_training_mode = status(), wrapper.training
     after = state(base)
 
-    found = outputs if isinstance(outputs, tuple) else (outputs,)
-    if any(output.requires_grad for output in found):
-        sum(output.sum() for output in found).backward()
+    several = outputs if isinstance(outputs, tuple) else (outputs,)
+    if any(output.requires_grad for output in several):
+        sum(output.sum() for output in several).backward()
     through_wrapper = largest(base)
 
     outside = base(*x)
@@ -297,15 +297,15 @@ def executions(
         return second_stage(x)
 
     module.second_stage = counted
-    found: dict[str, list[dict[str, Any]]] = {}
+    executed: dict[str, list[dict[str, Any]]] = {}
     torch.compiler.reset()
-    for way, call in (("eager", module), ("compiled", torch.compile(module, backend="eager"))):
-        found[way] = []
+    for variant, call in (("eager", module), ("compiled", torch.compile(module, backend="eager"))):
+        executed[variant] = []
         for images in batches:
             runs.clear()
             outputs = arrays(call(*tensors({"image": images})), network)
-            found[way].append({"outputs": outputs, "runs": len(runs)})
-    return found
+            executed[variant].append({"outputs": outputs, "runs": len(runs)})
+    return executed
 
 
 def complaints() -> dict[str, str]:
@@ -332,13 +332,13 @@ def complaints() -> dict[str, str]:
         "block": lambda: DenseBlock(3, 0, 2),
         "network": lambda: DenseNet(growth_rate=0),
     }
-    found = {}
+    messages = {}
     for name, call in calls.items():
         try:
             call()
         except ValueError as error:
-            found[name] = str(error)
-    return found
+            messages[name] = str(error)
+    return messages
 
 
 def own_file(network: Network, weights: Arrays, path: Path) -> list[str]:
@@ -378,11 +378,11 @@ def flops(network: Network, task: Task | None, batch: Arrays) -> dict[str, int]:
     x = model.inputs({name: batch[name] for name in network.inputs})
     with torch.no_grad(), FlopCounterMode(display=False) as forward:
         model.native.eval()(*x)
-    found = {"forward": forward.get_total_flops()}
+    counts = {"forward": forward.get_total_flops()}
     if task is not None:
         targets = model.targets(task, batch)
-        with FlopCounterMode(display=False) as both_ways:
+        with FlopCounterMode(display=False) as whole:
             outputs = by_name(network.outputs, model.native.train()(*x))
             training.total_loss(task, outputs, targets).backward()
-        found["training"] = both_ways.get_total_flops()
-    return found
+        counts["training"] = whole.get_total_flops()
+    return counts

@@ -1,0 +1,140 @@
+"""`triptych report`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shared import specs
+from shared.cli import checks, completing, printing
+from shared.cli.arguments import option
+from shared.cli.options import Backends, Output
+
+if TYPE_CHECKING:
+    from shared.report.files import Saved
+    from shared.report.study import Report
+
+REPORT = "triptych-report"
+"""The folder that pages are written to."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the pages are about, and where they are written."""
+
+    architectures: list[str] = option(
+        nargs="*",
+        metavar="ARCHITECTURE",
+        completer=completing.architectures,
+        help="names from `triptych list` (default: those in the files, or the whole catalogue)",
+    )
+    folder: Path = option(
+        "--output",
+        "-o",
+        type=Path,
+        default=Path(REPORT),
+        metavar="DIR",
+        completer=completing.folders,
+        help=f"the folder to write (default: {REPORT})",
+    )
+    files: list[Path] = option(
+        "--from",
+        type=Path,
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="FILE",
+        completer=completing.files(".json", ".safetensors"),
+        help="JSON of compare, parity, bench, conventions or an earlier report, or evidence: what "
+        "is there is not measured again",
+    )
+    guide: bool = option(
+        "--no-guide", action="store_false", help="do not run the chapters of the guide"
+    )
+    seed: int = option(
+        "--seed", type=int, default=0, help="of the weights and the batch order (default: 0)"
+    )
+    record_path: Path | None = option(
+        "--record",
+        type=Path,
+        metavar="FILE",
+        completer=completing.files(".json"),
+        help="write whole trainings' scores, whole ladders' parity and what the guide's chapters "
+        "printed into FILE, for later reports to show; what it has besides stays",
+    )
+
+
+def report(backends: Backends, output: Output, options: Options) -> int:
+    """Write pages about the networks, to be opened in a browser.
+
+    They have sources, graph, parameters, parity, training and speed, and open from the disk,
+    without a server. What no file given with --from holds is measured now: short trainings without
+    dropout, parity in float64 without trainings, what each library takes for granted, and the
+    guide's chapters. Every other network has a page too, and beside it all stands what was
+    recorded. Exits with 1 when a backend failed.
+    """
+    from shared.report import recorded, recording, run
+
+    named = checks.architectures(options.architectures)
+    seed = checks.seed(options.seed)
+    folder = checks.writable_folder(options.folder)
+    record_path = checks.writable_file(options.record_path) if options.record_path else None
+    saved = run.read(options.files)
+    before = recorded.Recorded()
+    if record_path and record_path.exists():
+        before = recorded.read(record_path)
+    measured = write_pages(
+        named or checks.architectures(saved.architectures()),
+        backends.chosen(),
+        saved,
+        folder,
+        seed=seed,
+        guide=options.guide,
+    )
+    if record_path:
+        updated, lines = recording.updated(before, measured)
+        recorded.write(record_path, updated)
+        for line in [*lines, f"recorded in {record_path}"]:
+            print(line, file=printing.sentences(json_printed=output.as_json))
+    if output.as_json:
+        paths = {"pages": str(folder / "index.html"), "measured": str(folder / run.MEASURED)}
+        printing.print_json({**paths, "failed": measured.failed})
+    else:
+        print(f"report written to {folder / 'index.html'}")
+    return 1 if measured.failed else 0
+
+
+def write_pages(
+    architectures: Sequence[specs.Spec],
+    backends: Sequence[str],
+    saved: Saved,
+    folder: Path,
+    *,
+    seed: int,
+    guide: bool,
+) -> Report:
+    """Measure what was not saved, of the catalogue without architectures, and write the pages.
+
+    Returns:
+        What the pages show. Why backends failed, if any did, is printed too.
+    """
+    from shared import caches
+    from shared.report import run
+
+    caches.keep()
+    with printing.console(stderr=True).status("starting") as status:
+        measured = run.make(
+            architectures or list(specs.SPECS.values()),
+            backends,
+            saved,
+            seed=seed,
+            guide=guide,
+            log=status.update,
+        )
+    run.write(folder, measured)
+    for name, reason in measured.failed.items():
+        print(f"triptych: {name}: {reason}", file=sys.stderr)
+    return measured

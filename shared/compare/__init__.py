@@ -1,0 +1,1 @@
+"""The verb `compare`: one architecture trained in every backend."""

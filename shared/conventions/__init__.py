@@ -1,0 +1,1 @@
+"""Where the frameworks' defaults and meanings differ: asked of them, and held against a record."""

@@ -1,0 +1,1 @@
+"""The digits: their files, downloads, batches, and the tasks that are made of them."""

@@ -1,0 +1,88 @@
+"""What a file says of itself: its kind, and the version of its format; both are checked on reading.
+
+Versions before 0.2.0 wrote evidence of format 1, and said nothing in other files: those are of
+format 0. What they called otherwise is renamed when it is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from shared.errors import DataError
+
+FORMATS = {
+    "benchmark": 1,
+    "comparison": 1,
+    "conventions": 1,
+    "evidence": 2,
+    "history": 1,
+    "parity": 1,
+    "ratios": 1,
+    "recorded conventions": 1,
+    "recorded report": 1,
+    "report": 1,
+    "weights": 1,
+}
+"""The kinds of files that are written, and the newest format of each."""
+
+_PREFIX = "triptych "
+
+KEYS = {"way": "variant", "ways": "variants", "ledger": "conventions"}
+RUNGS = {"ways": "variants", "forced": "teacher-forced"}
+"""What keys of JSON, and rungs of the ladder, were called in the formats before."""
+
+
+def stamp(kind: str) -> dict[str, Any]:
+    """What a file of a kind begins with."""
+    return {"kind": _PREFIX + kind, "format": FORMATS[kind]}
+
+
+def kind_of(value: Mapping[str, Any]) -> str | None:
+    """The kind that a file's content says it is; None where it says none."""
+    kind = value.get("kind")
+    known = isinstance(kind, str) and kind.removeprefix(_PREFIX) in FORMATS
+    return str(kind).removeprefix(_PREFIX) if known else None
+
+
+def check(value: Mapping[str, Any], kind: str) -> int:
+    """The format of a file's content; 0 where it says neither its kind nor its format.
+
+    Raises:
+        DataError: it is of another kind, or of a newer format than this version reads.
+    """
+    if "kind" not in value and "format" not in value:
+        return 0
+    if value.get("kind") != _PREFIX + kind:
+        raise DataError(f"it is of the kind {value.get('kind')!r}, not {_PREFIX + kind!r}")
+    version = value.get("format")
+    if type(version) is not int or not 0 < version <= FORMATS[kind]:
+        raise DataError(
+            f"it is {kind} of format {version!r}, and this version of Triptych reads formats up to "
+            f"{FORMATS[kind]}; write it again, or install the version that wrote it"
+        )
+    return version
+
+
+def modern(value: Any) -> Any:
+    """A value as JSON has it, with the names that format 0 had for keys and rungs replaced."""
+    if isinstance(value, list):
+        return [modern(item) for item in value]
+    if not isinstance(value, Mapping):
+        return value
+    renamed = {KEYS.get(key, key): modern(item) for key, item in value.items()}
+    if isinstance(renamed.get("rung"), str):
+        renamed["rung"] = RUNGS.get(renamed["rung"], renamed["rung"])
+    return renamed
+
+
+def modern_array(name: str, version: int) -> str:
+    """An array's name in evidence, as the newest format has it.
+
+    In format 1 the rungs had other names: "forced float64/fc1.weight", "ways/tuned/forward".
+    """
+    if version > 1:
+        return name
+    rung, slash, rest = name.partition("/")
+    first, space, which = rung.partition(" ")
+    return RUNGS.get(first, first) + space + which + slash + rest

@@ -1,0 +1,89 @@
+"""Recorded evidence held against each other, on a machine that has no framework."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from shared.differences import unequal
+from shared.errors import EvidenceError
+from shared.parity import evidence
+from shared.parity.checks import Outcome, case_checks
+from shared.parity.evidence import Evidence
+from shared.specs import SPECS, Case
+
+
+def compare_files(paths: Sequence[Path], dtypes: Sequence[str] = ("float64", "float32")) -> Outcome:
+    """Hold recorded evidence against each other, without any framework, in these dtypes.
+
+    Raises:
+        EvidenceError: a file cannot be read, or the files are not of one architecture.
+    """
+    read = [evidence.read(path) for path in paths]
+    names = [one.architecture for one in read]
+    if len(set(names)) > 1:
+        pairs = ", ".join(f"{path.name} of {name}" for path, name in zip(paths, names, strict=True))
+        raise EvidenceError(f"the files are not of one architecture: {pairs}")
+    spec = SPECS.get(names[0])
+    if spec is None:
+        raise EvidenceError(f"there is no architecture {names[0]!r} here to hold the files against")
+    labels = _labels(read)
+    outcome = Outcome(
+        versions={label: dict(one.versions) for label, one in zip(labels, read, strict=True)},
+        device=", ".join(dict.fromkeys(one.device for one in read)),
+        precision=", ".join(dict.fromkeys(one.precision for one in read)),
+        notes=[
+            "not compared from files: the sources (mirror), and what needs both frameworks at once "
+            "(exchange, resume)"
+        ],
+    )
+    for case in spec.cases:
+        cases = {
+            label: one.cases[case.label]
+            for label, one in zip(labels, read, strict=True)
+            if case.label in one.cases
+        }
+        problem = _mismatch(case, read, labels)
+        if problem:
+            raise EvidenceError(problem)
+        common = [d for d in dtypes if all(d in one.arrays for one in cases.values())]
+        for dtype in common:
+            outcome.checks += case_checks(spec.name, case, dtype, labels, cases, {})
+    if not outcome.checks:
+        raise EvidenceError(
+            f"the files do not all have {' or '.join(dtypes)}; record all with the same --dtype"
+        )
+    return outcome
+
+
+def _labels(read: Sequence[Evidence]) -> list[str]:
+    """A name for each file: its backend, with a number where two are of one."""
+    labels: list[str] = []
+    for one in read:
+        again = sum(label.split("#")[0] == one.backend for label in labels)
+        labels.append(f"{one.backend}#{again + 1}" if again else one.backend)
+    return labels
+
+
+def _mismatch(case: Case, read: Sequence[Evidence], labels: Sequence[str]) -> str | None:
+    """Why the files cannot be compared on a case, if they cannot."""
+    for label, one in zip(labels, read, strict=True):
+        if case.label not in one.cases:
+            return f"the evidence of {label} lacks the case {case.label!r}; record it again"
+        if one.networks[case.label] != case.network.plain_config():
+            return (
+                f"the evidence of {label} is of another {case.network.cls}: it has the arguments "
+                f"{one.networks[case.label]}, and this version {case.network.plain_config()}"
+            )
+    first = read[0].cases[case.label]
+    for label, one in zip(labels[1:], read[1:], strict=True):
+        other = one.cases[case.label]
+        for dtype in set(first.arrays) & set(other.arrays):
+            for rung in ("inputs", "targets"):
+                sides = first.under(dtype, rung), other.under(dtype, rung)
+                if unequal(*sides):
+                    return (
+                        f"the evidence of {labels[0]} and of {label} was computed from other "
+                        f"{rung} for {case.label!r}; record both with one version of Triptych"
+                    )
+    return None

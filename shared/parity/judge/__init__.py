@@ -1,0 +1,27 @@
+"""Two backends' evidence of one network, held against each other rung by rung.
+
+In float64 a difference is held to a fixed tolerance: what means the same agrees to rounding. In
+float32 it is held to the rounding that was measured: how far each backend's float32 is from its own
+float64, on the same numbers.
+"""
+
+from shared.parity.judge.pair import Pair
+from shared.parity.judge.results import Differences, Result, Status
+from shared.parity.judge.rungs import rungs
+from shared.parity.judge.shipped import shipped_step
+from shared.parity.judge.single import dropout, variants
+from shared.parity.judge.trainings import FORCED_HOLDS, forced, is_held
+
+__all__ = [
+    "FORCED_HOLDS",
+    "Differences",
+    "Pair",
+    "Result",
+    "Status",
+    "dropout",
+    "forced",
+    "is_held",
+    "rungs",
+    "shipped_step",
+    "variants",
+]

@@ -1,0 +1,62 @@
+"""What one backend shows by itself: its dropout, and its two variants held against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from shared.differences import TOLERANCES, difference
+from shared.interface import VARIANTS
+from shared.parity import recipes
+from shared.parity.evidence import CaseEvidence
+from shared.parity.judge.results import Differences, Result
+
+DROPOUT_DEVIATIONS = 6.0
+SCALED = 1e-5
+"""How far from its scale a kept value may be, of the largest: a compiler may compute what goes into
+a dropout layer twice, and round otherwise."""
+
+
+def dropout(case: CaseEvidence, dtype: str) -> Iterator[tuple[str, Result]]:
+    """One backend's own dropout: the share that it keeps, the scale, nothing in evaluation."""
+    for name, (share, count, scale, still) in case.under(dtype, "own dropout").items():
+        expected = 1 - case.dropouts[name]
+        deviation = (expected * (1 - expected) / count) ** 0.5
+        away = abs(share - expected) / deviation
+        problems = []
+        if not away <= DROPOUT_DEVIATIONS:
+            problems.append(f"{name} keeps {share:.1%} in place of {expected:.1%}")
+        if not scale <= SCALED:
+            problems.append(
+                f"{name} scales what it keeps by another number than {1 / expected:.3g}"
+            )
+        if still != 0:
+            problems.append(f"{name} changes its input in evaluation mode")
+        message = (
+            f"{name} keeps {share:.1%} of {int(count)}, {away:.1f} deviations from {expected:.1%}"
+        )
+        yield (
+            name,
+            Result("failed" if problems else "passed", detail="; ".join(problems) or message),
+        )
+
+
+def variants(evidence: CaseEvidence) -> Result | None:
+    """Both variants of one backend, which must be the same in float64; None where there are none.
+
+    The first step from given weights may differ by rounding; a second one starts from there.
+    """
+    one, other = (evidence.under("float64", f"variants/{variant}") for variant in VARIANTS)
+    if not one and not other:
+        return None
+    differences = Differences()
+    for name in {**one, **other}:
+        if name not in one or name not in other:
+            differences.problems.append(f"{name} is in one variant alone")
+            continue
+        try:
+            differences.values[name] = difference(one[name], other[name])
+        except ValueError as error:
+            differences.problems.append(f"{name}: {error}")
+        first = name.startswith("forward/") or name.split("/")[1] == "0"
+        differences.allowed[name] = TOLERANCES["float64"] if first else recipes.TRAINED
+    return differences.result()

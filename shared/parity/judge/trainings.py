@@ -1,0 +1,161 @@
+"""The rungs of trainings: every step by itself, and where many of them lead."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from shared.differences import CEILING, FACTOR, LOOSE, allowance, sketch, sketch_difference, usual
+from shared.parity import recipes, samples
+from shared.parity.judge.pair import Pair
+from shared.parity.judge.results import Differences, Result
+from shared.parity.judge.shipped import shipped
+
+FORCED_HOLDS = "each step from the same weights is within its own rounding"
+
+
+def optimizer(pair: Pair, recipe: str, forced: Result | None) -> Result:
+    """Parameters, statistics and the optimizer's state after each step.
+
+    float32 may have drifted no further at any step than the rounding of the better backend
+    until then explains. More is bounded where every step from given weights is right, and the
+    first step, which all trainings make from the same weights, is right or met a kink.
+    """
+    if recipe == recipes.SHIPPED:
+        return shipped(pair)
+    rung = f"steps/{recipe}"
+    tracks, problems = track(pair, rung, pair.dtype, unify=True)
+    limits = along(pair, rung, tracks, LOOSE if "adam" in recipe else FACTOR)
+    differences = Differences(problems=problems)
+    parted: list[int] = []
+    for name, steps in tracks.items():
+        worst = int(np.argmax(steps / limits[name]))
+        differences.values[name] = float(steps[worst])
+        differences.allowed[name] = float(limits[name][worst])
+        parted += [int(step) for step in np.flatnonzero(steps > limits[name])[:1]]
+    if not parted and not problems:
+        return differences.result()
+    first = min(parted, default=0)
+    if not problems and is_held(forced) and (first or 0 in forced_kinks(pair)):
+        most = max(float(steps.max()) for steps in tracks.values())
+        message = f"rounding that grows or a kink: {FORCED_HOLDS}"
+        return Result("bounded", most, None, message)
+    return differences.result(pair.divergence(f"optimizers/{recipe}"))
+
+
+def along(
+    pair: Pair, rung: str, tracks: Mapping[str, np.ndarray], factor: float
+) -> dict[str, np.ndarray]:
+    """What trainings may differ by at each step: in float32 by the drift until then."""
+    measured = rounding(pair, rung, ("float64", rung)) if pair.dtype == "float32" else {}
+    floors = {
+        name: np.min([np.maximum.accumulate(steps) for steps in sides], axis=0)
+        for name, sides in measured.items()
+    }
+    fixed = recipes.TRAINED if pair.dtype == "float64" else CEILING
+    middle = usual(floors)
+    return {
+        name: allowance(floors.get(name, np.zeros(len(steps))), middle, factor)
+        if floors
+        else np.full(len(steps), fixed)
+        for name, steps in tracks.items()
+    }
+
+
+def track(
+    pair: Pair, rung: str, dtype: str, *, unify: bool = False
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Relative differences by step of everything that was sketched."""
+    one, other = (e.under(dtype, rung) for e in (pair.a, pair.b))
+    problems = [f"{name} is in one alone" for name in sorted(set(one) ^ set(other))]
+    if not one:
+        problems.append(f"there is nothing to compare in {rung}")
+    tracks = {}
+    for name in [name for name in one if name in other]:
+        sides = [one[name], other[name]]
+        if unify and pair.a.unbiased != pair.b.unbiased:
+            sides[int(pair.a.unbiased)] = _unified_track(pair, name, sides[int(pair.a.unbiased)])
+        try:
+            tracks[name] = sketch_difference(sides[0], sides[1])
+        except ValueError as error:
+            problems.append(f"{name}: {error}")
+    return tracks, problems
+
+
+def _unified_track(pair: Pair, name: str, track: np.ndarray) -> np.ndarray:
+    if not name.endswith("running_var"):
+        return track
+    rows = {row.name: row for row in pair.a.tables[pair.dtype]}
+    start = samples.starting_weights(rows.values(), "float32", recipes.SEED)[name]
+    steps = np.arange(1, len(track) + 1)[:, None]
+    sums = pair.unified(name, sketch(start)[:-1], track[:, :-1], steps, trained=True)
+    return np.concatenate([sums, track[:, -1:]], axis=1)
+
+
+def rounding(pair: Pair, single: str, double: tuple[str, str]) -> dict[str, list[np.ndarray]]:
+    """How far each backend's float32 is from its own float64 along a training.
+
+    `double` says in which dtype and under which name the steps of float64 are noted.
+    """
+    sides: dict[str, list[np.ndarray]] = {}
+    for evidence in (pair.a, pair.b):
+        ours, exact = evidence.under("float32", single), evidence.under(*double)
+        for name in [name for name in ours if name in exact]:
+            try:
+                steps = sketch_difference(exact[name], ours[name])
+            except ValueError:
+                continue
+            sides.setdefault(name, []).append(steps)
+    return sides
+
+
+def forced(pair: Pair) -> Result | None:
+    """What each float32 step changes, all from the reference's weights.
+
+    A step where a backend fell on the other side of a kink may change something else; those
+    must be the fewer, and all others right to their rounding.
+    """
+    if not (pair.has("teacher-forced") and pair.has("teacher-forced float64")):
+        return None
+    tracks, problems = track(pair, "teacher-forced", pair.dtype)
+    if pair.a.unbiased != pair.b.unbiased:  # held exactly in float64
+        tracks = {n: steps for n, steps in tracks.items() if not n.endswith("running_var")}
+    count = max((len(steps) for steps in tracks.values()), default=0)
+    smooth = [step for step in range(count) if step not in forced_kinks(pair)]
+    floors = {
+        name: min(float(steps[smooth].max(initial=0)) for steps in sides)
+        for name, sides in rounding(
+            pair, "teacher-forced", (pair.dtype, "teacher-forced float64")
+        ).items()
+    }
+    middle = usual(floors)
+    whole, rest = Differences(problems=problems), Differences(problems=problems)
+    for name, steps in tracks.items():
+        whole.values[name] = float(steps.max())
+        rest.values[name] = float(steps[smooth].max(initial=0))
+        whole.allowed[name] = float(allowance(floors.get(name, 0), middle, LOOSE))
+    rest.allowed = whole.allowed
+    result = whole.result()
+    few = 2 * len(forced_kinks(pair)) < count
+    if result.status == "failed" and few and rest.result().status == "passed":
+        where = ", ".join(
+            f"step {step + 1}: {place}" for step, place in sorted(forced_kinks(pair).items())
+        )
+        message = f"a kink: at {where}; every other step is within its rounding"
+        return Result("bounded", result.difference, result.tolerance, message)
+    return result
+
+
+def forced_kinks(pair: Pair) -> dict[int, str]:
+    """The steps of the forced training in which a backend fell on a kink's other side."""
+    return {
+        int(name.partition("/")[0]): f"{e.backend} at {name.partition('/')[2]}"
+        for e in (pair.b, pair.a)
+        for name in e.under(pair.dtype, "teacher-forced kinks")
+    }
+
+
+def is_held(forced: Result | None) -> bool:
+    """Whether every step of a training is known to be right by itself."""
+    return forced is not None and forced.status in ("passed", "bounded")

@@ -1,0 +1,1 @@
+"""The verb `predict`: what trained weights say of pictures."""

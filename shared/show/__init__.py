@@ -1,0 +1,1 @@
+"""The verb `show`: sources side by side."""

@@ -1,0 +1,1 @@
+"""One training loop for all backends, its scores, and how it is shown."""

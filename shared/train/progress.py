@@ -1,0 +1,60 @@
+"""How a training that runs is shown: a live bar on a terminal, a line an epoch elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from shared.specs import METRICS
+from shared.train.loop import Epoch, Report
+
+
+@contextmanager
+def progress(label: str, console: Console) -> Iterator[Callable[[Report], None]]:
+    """Show reports: a live bar on a terminal, a plain line an epoch elsewhere."""
+    if not console.is_terminal:
+        yield lambda report: _print_epoch(label, report, console)
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[figures]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as bars:
+        bar = bars.add_task(f"{label}: compiling", total=None, figures="")
+
+        def show(report: Report) -> None:
+            tested = report.finished
+            bars.update(
+                bar,
+                description=f"{label} epoch {report.epoch}/{report.epochs}",
+                total=report.epochs * report.steps,
+                completed=(report.epoch - 1) * report.steps + report.step,
+                figures=f"loss {report.loss:.4f}, accuracy {report.accuracy:.1f} %, "
+                f"{report.images_per_second:,.0f} images/s"
+                + (f", {_score(tested)}" if tested else ""),
+            )
+
+        yield show
+
+
+def _score(epoch: Epoch) -> str:
+    """The score as progress shows it."""
+    metric, value = next(iter(epoch.test_scores.items()))
+    return f"{METRICS[metric]} {value:.2f} %"
+
+
+def _print_epoch(label: str, report: Report, console: Console) -> None:
+    if report.finished:
+        console.print(
+            f"{label} epoch {report.epoch}/{report.epochs}: loss {report.loss:.4f}, "
+            f"accuracy {report.accuracy:.2f} %, {_score(report.finished)}, "
+            f"{report.images_per_second:,.0f} images/s",
+            soft_wrap=True,
+            highlight=False,
+        )

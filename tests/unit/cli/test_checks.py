@@ -1,0 +1,153 @@
+"""What every verb refuses, in one sentence, before any work is done."""
+
+from pathlib import Path
+
+import pytest
+
+from shared import registry
+from shared.cli import parser
+from tests.printed import refused
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["show", "simple_resnt"], "did you mean 'simple_resnet'?"),
+        (["show", "mimo_net", "--backend", "jax"], "no backend 'jax'; the backend flax runs on"),
+        (["show", "mimo_net", "basic_nte"], "did you mean 'basic_net'?"),
+        (["compare", "--backends", "torch,mxnet"], "there is no backend 'mxnet'"),
+        (["compare", "--backends", "torch,jax"], "no backend 'jax'; the backend flax runs on JAX"),
+        (["compare", "net"], "'net' may be basic_net, mimo_net, "),
+        (["compare", "--epochs", "0"], "epochs must be a whole number of at least 1, not 0"),
+        (["compare", "--batch-size", "-3"], "batch_size must be a whole number of at least 1"),
+        (["compare", "--batch-size", "4001"], "batch_size must be at most 4000"),
+        (["compare", "--learning-rate", "nan"], "learning_rate must be above 0, not nan"),
+        (["compare", "--momentum", "1"], "momentum must be in [0, 1), not 1.0"),
+        (["compare", "unet", "--preset", "fast"], "unet has no preset 'fast'; there is one of"),
+        (["compare", "--preset", "slow"], "there is no preset 'slow'; there are fast"),
+        (["compare", "--preset", "fast", "--epochs", "0"], "epochs must be a whole number of at"),
+        (["compare", "--preset", "fast", "--batch-size", "4001"], "at most 4000, the number of"),
+        (["compare", "--optimizer", "rmsprop"], "must be adam, adamw or sgd, not 'rmsprop'"),
+        (["compare", "--seed", "-1"], "seed must be in [0, 2147483648), not -1"),
+        (["compare", "--device", "tpu"], "there is no device 'tpu'"),
+        (["compare", "--data", "cifar"], "there is no data set 'cifar'; there are sample, mnist"),
+        (["compare", "--data", "MNIST"], "there is no data set 'MNIST'; there are sample, mnist"),
+        (["compare", "--json", "nowhere/x.json"], "nowhere is no directory"),
+        (["compare", "--json", "."], ". is a directory; name a file"),
+        (["compare", "--json", "mimo_net"], "write to mimo_net: put --json last to print, or"),
+        (["parity", "--json", "BasicNet"], "--json would write to BasicNet: put --json last"),
+        (["parity", "--json", "a.safetensors", "b.safetensors", "c.safetensors"], "to a.safe"),
+        (["bench", "--json", "unet"], "--json would write to unet: put --json last to print"),
+        (["compare", "inference_model"], "train the network that it wraps"),
+        (["parity", "nonet"], "there is no architecture 'nonet'"),
+        (["parity", "--dtype", "float16"], "there is no dtype 'float16'"),
+        (["parity", "--device", "gpu"], "no device 'gpu'; a GPU is called cuda here"),
+        (["parity", "--precision", "tf32"], "there is no precision 'tf32'; there are highest, de"),
+        (["parity", "a.safetensors"], "name two or more, and nothing else, not a.safetensors"),
+        (["parity", "basic_net", "a.safetensors"], "name two or more, and nothing else"),
+        (["parity", "a.safetensors", "b.safetensors"], "from a.safetensors: no such file"),
+        (["record", "basic_net", "--backend", "mxnet"], "there is no backend 'mxnet'"),
+        (["record", "nonet", "--backend", "torch"], "there is no architecture 'nonet'"),
+        (["record", "basic_net", "--backend", "torch", "--dtype", "half"], "no dtype 'half'"),
+        (["record", "basic_net", "--backend", "torch", "-o", "no/e"], "no is no directory"),
+        (["conventions", "nonet"], "there is no architecture 'nonet'"),
+        (["conventions", "basic_net", "--all"], "for the table, without an architecture"),
+        (["conventions", "--record", "."], ". is a directory; name a file"),
+        (["train", "inference_model", "--backend", "torch"], "train the network that it wraps"),
+        (["train", "basic_net", "--backend", "torch", "--preset", "fast"], "has no preset 'fast'"),
+        (["train", "basic_net", "--backend", "theano"], "there is no backend 'theano'"),
+        (["train", "basic_net", "--backend", "tf"], "the backend keras runs on TensorFlow"),
+        (["predict", "none", "none", "--backend", "pytorch"], "the backend of PyTorch is torch"),
+        (["train", "basic_net", "--backend", "torch", "-o", "no/w"], "no is no directory"),
+        (["data", "verify"], "needs the name of a data set: sample, mnist, fashion_mnist"),
+        (["data", "verify", "cifar"], "there is no data set 'cifar'"),
+        (["data", "remove"], "there is no action of `triptych data` 'remove'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_bad_input_gets_one_sentence(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    arguments: list[str],
+    sentence: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert sentence in refused(capsys, *arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("pariti", "there is no verb 'pariti'; did you mean 'parity'?"),
+        ("benchmark", "there is no verb 'benchmark'; did you mean 'bench'?"),
+        ("help", "there is no verb 'help'; `triptych --help` shows them all"),
+        ("zzz", f"there is no verb 'zzz'; there are {', '.join(parser.VERBS)}"),
+        ("--verson", "triptych has no option '--verson'; did you mean '--version'?"),
+        ("--epochs 3", "triptych has no option '--epochs'; see `triptych --help`"),
+        (
+            "train basic_net --epocs 3",
+            "train has no option '--epocs'; did you mean '--epochs'?",
+        ),
+        (
+            "compare --learning_rate=3",
+            "compare has no option '--learning_rate'; did you mean '--learning-rate'?",
+        ),
+        ("compare --zzz", "compare has no option '--zzz'; see `triptych compare --help`"),
+        ("compare -x", "compare has no option '-x'; see `triptych compare --help`"),
+        (
+            "train basic_net --backends torch",
+            "train has no option '--backends'; did you mean '--backend'?",
+        ),
+        ("compare --epochs many", "--epochs must be a whole number, not 'many'"),
+        ("compare --epochs 1.5", "--epochs must be a whole number, not '1.5'"),
+        ("compare --learning-rate high", "--learning-rate must be a number, not 'high'"),
+        ("compare --epochs", "--epochs needs a value"),
+        ("record unet --backend torch -o", "--output needs a value"),
+        ("report --from", "--from needs a value"),
+        ("compare --no-dropout=yes", "--no-dropout takes no value"),
+        ("show", "show needs ARCHITECTURE (a name from `triptych list`, or a class's"),
+        ("train basic_net", "train needs --backend (torch, flax or keras)"),
+        (
+            "train",
+            "train needs ARCHITECTURE (a name from `triptych list`) and --backend (torch",
+        ),
+        (
+            "predict",
+            "predict needs WEIGHTS (a file that `triptych train` wrote) and IMAGE (PNG",
+        ),
+        ("list unet", "list takes no further argument, and there is 'unet'"),
+        ("compare --d cpu", "--d may be --data, --data-dir, --device or --dtype: write it out"),
+    ],
+)
+def test_what_cannot_be_read_gets_one_sentence(
+    capsys: pytest.CaptureFixture[str], arguments: str, sentence: str
+) -> None:
+    assert refused(capsys, *arguments.split()).startswith(f"triptych: {sentence}")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "compare --learning-rate=-1e-3",
+        "compare --seed -1",
+        "compare --epoch 0",
+        "record nonet --backend torch -owhere",
+        "parity nonet -- --odd",
+    ],
+)
+def test_what_can_be_read_is_not_taken_for_an_option(
+    capsys: pytest.CaptureFixture[str], arguments: str
+) -> None:
+    assert "option" not in refused(capsys, *arguments.split())
+
+
+def test_a_backend_that_is_not_installed_says_what_to_install(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(registry, "missing", lambda _: ["jax", "flax"])
+    sentence = refused(capsys, "train", "basic_net", "--backend", "flax")
+    assert "needs jax and flax" in sentence
+    assert "pip install -e '.[flax]'" in sentence

@@ -1,0 +1,46 @@
+"""What verbs print that give their results as JSON."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from shared import specs
+from shared.benchmark import run
+from shared.benchmark import table as bench_table
+from shared.compare import comparison
+from shared.parity import ladder
+from shared.parity.checks import Check, Outcome
+from shared.train import loop
+from tests.printed import as_json
+
+
+def test_results_are_printed_where_no_file_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    request = comparison.Request("basic_net", "sample", None, specs.Settings(), 0, "cpu")
+    epoch = loop.Epoch(0.5, 80.0, math.nan, 75.0, 1.0, 1.0, {"accuracy": 75.0})
+    history = loop.History(specs.Settings(), 0, [epoch])
+    row = comparison.Row({"torch": "9"}, 3, {"logits": (64, 10)}, math.inf, history, 1.0, None)
+    compared = comparison.Comparison(request, "here", "torch", {"torch": row})
+    monkeypatch.setattr(comparison, "compare", lambda *_: compared)
+    value = as_json(capsys, "compare", "basic_net", status=1)
+    assert value["data_asked_for"] == "sample"
+    assert value["rows"]["torch"]["difference"] is None
+    assert value["rows"]["torch"]["history"]["epochs"][0]["test_loss"] is None
+
+    check = Check("forward", "basic_net", "default", "float64", "a-b", "failed", math.inf)
+    climbed = Outcome([check], {"torch": {"torch": "9"}})
+    monkeypatch.setattr(ladder, "climb", lambda *_, **__: climbed)
+    value = as_json(capsys, "parity", "basic_net", status=1)
+    assert value["proved"] is False
+    assert value["checks"][0]["difference"] is None
+
+    monkeypatch.setattr(run, "run", lambda request, _: run.Outcome(request))
+    readme = tmp_path / "x.md"
+    readme.write_text(f"{bench_table.BEGIN}\n{bench_table.END}\n")
+    value = as_json(capsys, "bench", "unet", "--readme", str(readme), status=None)
+    assert value["request"]["architectures"] == ["unet"]
+    assert value["ratios"] == {}
+    assert list(tmp_path.iterdir()) == [readme]

@@ -1,0 +1,552 @@
+"""The judge: what passes, what is bounded by a cause, what fails, on arrays made by hand."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from shared import differences, weights
+from shared.differences import CEILING
+from shared.interface import TensorInfo
+from shared.parity import judge, recipes, samples
+from shared.parity.collect import Continued, Saved
+from shared.parity.evidence import CaseEvidence
+from shared.parity.judge import Pair
+from shared.parity.judge.resumption import resumed
+
+RANDOM = np.random.default_rng(0)
+TABLE = [
+    TensorInfo("conv.weight", (4, 3, 3, 3), "float64", "parameter"),
+    TensorInfo("bn.running_mean", (4,), "float64", "buffer"),
+    TensorInfo("bn.running_var", (4,), "float64", "buffer"),
+    TensorInfo("bn.weight", (4,), "float64", "parameter"),
+]
+Arrays = dict[str, np.ndarray]
+
+
+def values() -> Arrays:
+    """A network's evidence in float64: one convolution, batch norm, a loss and gradients."""
+    maps = RANDOM.normal(size=(2, 4, 6, 4))
+    arrays: dict[str, Any] = {
+        "inputs/image": RANDOM.normal(size=(2, 4, 6, 3)),
+        "targets/label": np.array([1, 2], np.int32),
+        "forward/2/logits": RANDOM.normal(size=(2, 5)),
+        "loss/value": np.array(1.25),
+        "gradients/conv.weight": RANDOM.normal(size=(4, 3, 3, 3)),
+        "gradients/bn.weight": RANDOM.normal(size=4),
+        "input gradients/image": RANDOM.normal(size=(2, 4, 6, 3)),
+    }
+    arrays |= {
+        f"weights/{row.name}": samples.sample_weights(TABLE, "float64", 1)[row.name]
+        for row in TABLE
+    }
+    for mode in ("evaluation", "training"):
+        arrays[f"{mode}/conv:in"] = arrays["inputs/image"]
+        arrays[f"{mode}/conv:out"] = maps
+        arrays[f"{mode}/bn:in"] = maps
+        arrays[f"{mode}/bn:out"] = maps * 0.5 + 0.1
+    flat = maps.reshape(-1, 4)
+    arrays["buffers/bn.running_mean"] = 0.9 * arrays["weights/bn.running_mean"] + 0.1 * flat.mean(
+        axis=0
+    )
+    arrays["buffers/bn.running_var"] = 0.9 * arrays["weights/bn.running_var"] + 0.1 * flat.var(
+        axis=0
+    )
+    return arrays
+
+
+VALUES = values()
+
+
+def case(name: str, dtypes: dict[str, Arrays], **options: Any) -> CaseEvidence:
+    tables = {
+        dtype: [replace(row, dtype=dtype) for row in TABLE if f"weights/{row.name}" in arrays]
+        for dtype, arrays in dtypes.items()
+    }
+    return CaseEvidence(name, "case", tables, dtypes, **options)
+
+
+def rounded(arrays: Arrays, size: float, seed: int) -> Arrays:
+    """float32 with rounding of about this size, other for every seed."""
+    random = np.random.default_rng(seed)
+    same = ("inputs", "targets", "weights")
+    return {
+        name: array
+        if array.dtype.kind != "f"
+        else array.astype(np.float32)
+        if name.startswith(same)
+        else (array * (1 + size * random.normal(size=array.shape))).astype(np.float32)
+        for name, array in arrays.items()
+    }
+
+
+def results(a: CaseEvidence, b: CaseEvidence, dtype: str = "float64") -> dict[str, judge.Result]:
+    return {
+        f"{rung} {part}".strip(): result for rung, part, result in judge.rungs(Pair(a, b, dtype))
+    }
+
+
+def against(changes: Mapping[str, np.ndarray | None]) -> dict[str, judge.Result]:
+    """The evidence against itself with some arrays changed; None takes one away."""
+    other = {n: a for n, a in {**VALUES, **changes}.items() if a is not None}
+    return results(case("torch", {"float64": VALUES}), case("flax", {"float64": other}))
+
+
+def test_equal_evidence_passes_every_rung() -> None:
+    by_rung = against({})
+    assert [*by_rung] == ["tensors", "forward", "activations", "loss", "gradients", "buffers"]
+    assert {result.status for result in by_rung.values()} == {"passed"}
+
+
+@pytest.mark.parametrize(
+    ("name", "rung"),
+    [
+        ("forward/2/logits", "forward"),
+        ("training/conv:out", "activations"),
+        ("training/bn:out", "activations"),
+        ("loss/value", "loss"),
+        ("gradients/bn.weight", "gradients"),
+        ("input gradients/image", "gradients"),
+        ("buffers/bn.running_mean", "buffers"),
+    ],
+)
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda array: array * (1 + 3e-12),
+        lambda array: array * np.nan,
+        lambda array: array[None],
+        lambda array: array.astype(np.float32),
+        lambda array: array[..., :0] if array.ndim else np.zeros(0),
+        lambda _: None,
+    ],
+    ids=["3e-12", "nan", "one more axis", "float32", "empty", "missing"],
+)
+def test_one_changed_array_fails_its_rung_alone(name: str, rung: str, change: Any) -> None:
+    by_rung = against({name: change(VALUES[name])})
+    # Batch norm's statistics are held against what the layer was given.
+    assert {r for r, result in by_rung.items() if result.status == "failed"} == {rung}
+
+
+def test_rounding_passes() -> None:
+    by_rung = against({"gradients/conv.weight": VALUES["gradients/conv.weight"] * (1 + 3e-13)})
+    assert by_rung["gradients"].status == "passed"
+    assert by_rung["gradients"].difference == pytest.approx(3e-13, rel=0.1)
+
+
+def test_weights_must_be_the_same_and_named_alike() -> None:
+    by_rung = against({"weights/conv.weight": VALUES["weights/conv.weight"] * (1 + 1e-15)})
+    assert by_rung["tensors"].status == "failed"
+    assert "conv.weight does not hold the same values in both" in by_rung["tensors"].detail
+
+
+def test_no_gradient_is_a_gradient_of_zero() -> None:
+    zeros = np.zeros(4)
+    one = case("torch", {"float64": {**VALUES, "gradients/bn.weight": zeros}})
+    other = {n: a for n, a in VALUES.items() if n != "gradients/bn.weight"}
+    assert results(one, case("flax", {"float64": other}))["gradients"].status == "passed"
+    assert against({"gradients/bn.weight": None})["gradients"].status == "failed"
+
+
+def test_padding_before_a_convolution_is_no_difference() -> None:
+    padded = np.pad(VALUES["training/conv:in"], ((0, 0), (1, 1), (1, 1), (0, 0)))
+    by_rung = against({"training/conv:in": padded, "evaluation/conv:in": padded})
+    assert by_rung["activations"].status == "passed"
+    wrong = padded + 1e-6
+    assert against({"training/conv:in": wrong})["activations"].status == "failed"
+
+
+def test_every_layer_with_parameters_must_be_seen() -> None:
+    by_rung = against({"training/conv:out": None})
+    assert by_rung["activations"].status == "failed"
+    assert "conv was not seen in both in training mode" in by_rung["activations"].detail
+
+
+# Batch norm's variance
+
+
+def test_the_unbiased_variance_is_known_exactly() -> None:
+    flat = VALUES["training/bn:in"].reshape(-1, 4)
+    old = VALUES["weights/bn.running_var"]
+    unbiased = 0.9 * old + 0.1 * flat.var(axis=0, ddof=1)
+    torch = case(
+        "torch", {"float64": {**VALUES, "buffers/bn.running_var": unbiased}}, unbiased=True
+    )
+    flax = case("flax", {"float64": VALUES})
+    for pair in ((torch, flax), (flax, torch)):
+        buffers = results(*pair)["buffers"]
+        assert buffers.status == "passed"
+        assert buffers.difference is not None
+        assert buffers.difference < 1e-14
+    # Who says unbiased and is biased is found, and so is another factor.
+    assert results(replace(torch, unbiased=False), flax)["buffers"].status == "failed"
+    assert results(case("torch", {"float64": VALUES}, unbiased=True), flax)["buffers"].status == (
+        "failed"
+    )
+    other = {**VALUES, "buffers/bn.running_var": unbiased * (1 + 1e-9)}
+    wrong = results(case("torch", {"float64": other}, unbiased=True), flax)["buffers"]
+    assert wrong.status == "failed"
+
+
+def test_the_factor_is_known_along_a_training() -> None:
+    """Both kinds of running variance, from one formula, over many steps of other variances."""
+    pair = Pair(
+        case("torch", {"float64": VALUES}, unbiased=True),
+        case("flax", {"float64": VALUES}),
+        "float64",
+    )
+    momentum, count = pair.norms["bn"]
+    assert momentum == pytest.approx(0.1, rel=1e-12)
+    assert count == 2 * 4 * 6
+    old = RANDOM.uniform(1, 2, 4)
+    biased, unbiased = old.copy(), old.copy()
+    for _ in range(50):
+        variance = RANDOM.uniform(0.1, 3, 4)
+        biased = (1 - momentum) * biased + momentum * variance
+        unbiased = (1 - momentum) * unbiased + momentum * variance * count / (count - 1)
+    unified = pair.unified("bn.running_var", old, biased, 50)
+    assert differences.difference(unbiased, unified) < 1e-14
+    assert (pair.unified("bn.running_mean", old, biased, 50) == biased).all()
+
+
+# float32
+
+
+def both(a_size: float, b_size: float, **changes: Any) -> dict[str, judge.Result]:
+    """Two backends in both dtypes, with rounding of some size, in float32."""
+    double = {
+        n: a.astype(np.float32).astype(np.float64) if a.dtype.kind == "f" else a
+        for n, a in VALUES.items()
+    }
+    one = case("torch", {"float32": rounded(double, a_size, 1), "float64": double})
+    single = {**rounded(double, b_size, 2), **changes}
+    return results(one, case("flax", {"float32": single, "float64": double}), "float32")
+
+
+def test_float32_is_held_to_the_rounding_that_was_measured() -> None:
+    usual = both(1e-7, 1e-7)
+    assert {result.status for result in usual.values()} == {"passed"}
+    assert usual["forward"].tolerance is not None
+    assert 1e-6 < usual["forward"].tolerance < 1e-5
+    # One backend that rounds a thousand times more, as TF32 does, is found out by the other.
+    coarse = both(1e-7, 1e-3)
+    assert coarse["forward"].status == coarse["gradients"].status == "failed"
+    # Where both round more, the network is badly conditioned: that is no fault.
+    assert both(1e-5, 1e-5)["forward"].status == "passed"
+
+
+def test_what_is_not_finite_measures_no_rounding() -> None:
+    clean = both(1e-7, 1e-7)["forward"]
+    nan = np.full((2, 5), np.nan, np.float32)
+    broken = both(1e-7, 1e-7, **{"forward/2/logits": nan})["forward"]
+    assert clean.status == "passed"
+    assert broken.status == "failed"
+    assert "not finite" in broken.detail
+
+
+def test_no_rounding_is_so_large_that_anything_passes() -> None:
+    wild = both(1.0, 1.0)
+    assert {wild[r].status for r in ("forward", "activations", "gradients")} == {"failed"}
+    assert wild["forward"].tolerance == CEILING
+
+
+def test_gradients_may_be_summed_in_another_order() -> None:
+    """A sum in sequence rounds more than one in pairs: that is a library's choice."""
+    for name, status in (("gradients/bn.weight", "passed"), ("loss/value", "failed")):
+        summed = (VALUES[name] * (1 + 4e-6)).astype(np.float32)
+        assert both(1e-7, 1e-7, **{name: summed})[name.partition("/")[0]].status == status
+
+
+def test_float32_alone_has_a_fixed_tolerance() -> None:
+    single = rounded(VALUES, 1e-7, 1)
+    one = case("torch", {"float32": single})
+    assert results(one, case("flax", {"float32": single}), "float32")["forward"].tolerance == 1e-5
+
+
+def test_a_kink_explains_gradients_before_it_and_none_after() -> None:
+    """The batch norm's output falls on two sides of 0: the convolution's gradient may jump."""
+    outs = rounded(VALUES, 0, 0)["training/bn:out"]
+    flipped = outs.copy()
+    outs[0, 1, 2, 3], flipped[0, 1, 2, 3] = 3e-9, -2e-9
+    gradients = rounded(VALUES, 0, 0)
+    jump = gradients["gradients/conv.weight"] * np.float32(1.01)
+    later = gradients["gradients/bn.weight"] * np.float32(1.01)
+
+    def judged(**changes: Any) -> judge.Result:
+        double = case(
+            "torch", {"float64": VALUES, "float32": {**gradients, "training/bn:out": outs}}
+        )
+        single = {**gradients, "training/bn:out": flipped, **changes}
+        other = case("flax", {"float64": VALUES, "float32": single})
+        return results(double, other, "float32")["gradients"]
+
+    result = judged(**{"gradients/conv.weight": jump})
+    assert result.status == "bounded"
+    assert "a kink: at [0, 1, 2, 3] of bn's output torch has 3.00e-09 and flax -2.00e-09" in (
+        result.detail
+    )
+    # The batch norm's own gradient may jump too; without a kink nothing may.
+    assert judged(**{"gradients/bn.weight": later}).status == "bounded"
+    flipped[0, 1, 2, 3] = 3e-9
+    assert judged(**{"gradients/conv.weight": jump}).status == "failed"
+
+
+def test_a_kink_does_not_explain_what_comes_after_it() -> None:
+    single = rounded(VALUES, 0, 0)
+    flipped = {**single, "training/conv:out": -single["training/conv:out"]}
+    flipped["gradients/bn.weight"] = single["gradients/bn.weight"] * np.float32(1.01)
+    one = case("torch", {"float64": VALUES, "float32": single})
+    by_rung = results(one, case("flax", {"float64": VALUES, "float32": flipped}), "float32")
+    assert by_rung["gradients"].status == "failed"
+
+
+# Trainings
+
+
+def trained(dtype: str, seed: int, size: float = 0.0, *, first: float = 0.0) -> Arrays:
+    """Sketches along 50 steps, with rounding that grows from nothing to a size, and forced steps.
+
+    `first` is what the first step has too much.
+    """
+    random = np.random.default_rng(3)
+    noise = np.random.default_rng(seed)
+    track, changes = [], []
+    value = random.normal(size=27)
+    for step in range(recipes.STEPS):
+        update = 1e-2 * random.normal(size=27)
+        value = value + update
+        away = size * step / (recipes.STEPS - 1) if step else first
+        track.append(differences.sketch(value * (1 + away * noise.normal(size=27))))
+        changes.append(differences.sketch(update))
+    arrays = {"steps/adam/conv.weight": np.stack(track)}
+    if dtype == "float32":
+        arrays |= {
+            "teacher-forced/conv.weight": np.stack(changes),
+            "teacher-forced float64/conv.weight": np.stack(changes),
+        }
+    return arrays
+
+
+def training(
+    a: Arrays, b: Arrays, *, wrong: Mapping[int, float] | float = 0.0, kinks: int = 0
+) -> dict[str, judge.Result]:
+    """Two float32 trainings; of b's forced steps some are wrong, and the first have kinks."""
+    double = {**VALUES, **trained("float64", 0)}
+    one, other = {**rounded(VALUES, 0, 0), **a}, {**rounded(VALUES, 0, 0), **b}
+    steps = np.ones(recipes.STEPS)
+    for step, size in wrong.items() if isinstance(wrong, Mapping) else enumerate(steps * wrong):
+        steps[int(step)] += size
+    other["teacher-forced/conv.weight"] = other["teacher-forced/conv.weight"] * steps[:, None]
+    other |= {f"teacher-forced kinks/{step}/bn": np.array([1e-9, -1e-9]) for step in range(kinks)}
+    return results(
+        case("torch", {"float64": double, "float32": one}),
+        case("flax", {"float64": double, "float32": other}),
+        "float32",
+    )
+
+
+def drifted(a: float, b: float, **options: Any) -> judge.Result:
+    """The result of two trainings that have drifted so far."""
+    one, other = trained("float32", 1, a), trained("float32", 2, b)
+    return training(one, other, **options)["optimizers adam"]
+
+
+def test_float32_may_drift_if_each_step_by_itself_is_right() -> None:
+    assert drifted(1e-6, 1e-6).status == "passed"
+    result = drifted(1e-7, 1e-3)
+    assert result.status == "bounded"
+    assert "rounding that grows" in result.detail
+    assert drifted(1e-7, 1e-3, wrong=2e-2).status == "failed"
+
+
+def test_a_drift_that_both_have_does_not_make_anything_pass() -> None:
+    """Trainings as far apart as their weights are large prove nothing by themselves."""
+    assert drifted(1.0, 1.0).status == "bounded"
+    failed = drifted(1.0, 1.0, wrong=2e-2)
+    assert failed.status == "failed"
+    assert failed.tolerance is not None
+    assert failed.tolerance <= CEILING
+
+
+def test_a_drift_that_comes_late_does_not_excuse_an_early_one() -> None:
+    late, early = trained("float32", 1, 1e-6), trained("float32", 2, 1e-6)
+    early["steps/adam/conv.weight"][1:] = (
+        differences.sketch(np.ones(27)) * 1e-4 + late["steps/adam/conv.weight"][1:]
+    )
+    assert training(late, early)["optimizers adam"].status == "bounded"
+
+
+def test_the_first_step_has_no_drift_to_excuse_it() -> None:
+    one, wrong = trained("float32", 1, 1e-6), trained("float32", 2, 1e-6, first=1e-4)
+    assert training(one, wrong)["optimizers adam"].status == "failed"
+    assert training(one, wrong, kinks=1)["optimizers adam"].status == "bounded"
+
+
+def test_forced_steps_may_differ_only_where_there_is_a_kink() -> None:
+    one, other = trained("float32", 1), trained("float32", 2)
+    assert training(one, other)["teacher-forced adam"].status == "passed"
+    assert training(one, other, wrong={2: 0.5})["teacher-forced adam"].status == "failed"
+    # A kink's step is no measure of rounding: what it may differ by stays what the others say.
+    result = training(one, other, wrong={2: 0.5}, kinks=3)["teacher-forced adam"]
+    assert result.status == "bounded"
+    assert result.tolerance is not None
+    assert result.tolerance < 1e-4
+    assert "step 3: flax at bn" in result.detail
+    assert (
+        training(one, other, wrong={2: 0.5, 7: 0.5}, kinks=3)["teacher-forced adam"].status
+        == "failed"
+    )
+    # Where nearly every step has one, nothing is left that could be right.
+    assert training(one, other, wrong={2: 0.5}, kinks=25)["teacher-forced adam"].status == "failed"
+
+
+def handed_over(
+    tmp_path: Path,
+    dtype: str,
+    *,
+    landed: float = 0.0,
+    exact: float = 0.0,
+    outputs: float = 0.0,
+    wrong: float = 0.0,
+) -> judge.Result:
+    """A training that goes on in another backend, and how far away it lands there."""
+    one, other = trained("float32", 1), trained("float32", 2)
+    other["teacher-forced/conv.weight"] = other["teacher-forced/conv.weight"] * (1 + wrong)
+    double = {**VALUES, **trained("float64", 0)}
+    pair = Pair(
+        case("torch", {"float64": double, "float32": {**rounded(VALUES, 0, 0), **one}}),
+        case("flax", {"float64": double, "float32": {**rounded(VALUES, 0, 0), **other}}),
+        dtype,
+    )
+    state = {"conv.weight": RANDOM.normal(size=(4, 3, 3, 3)).astype(dtype)}
+    file = tmp_path / "trained.safetensors"
+    weights.write(file, state, {})
+    logits = VALUES["forward/2/logits"]
+    other_state = {"conv.weight": state["conv.weight"].astype("float64") * 1.1}
+
+    def singles(size: float) -> Arrays:
+        return {name: (array * (1 + size)).astype(dtype) for name, array in other_state.items()}
+
+    def doubles(size: float) -> Arrays:
+        return (
+            {name: array * (1 + size) for name, array in other_state.items()}
+            if "32" in dtype
+            else {}
+        )
+
+    own = Continued({"logits": logits.astype(dtype)}, singles(1e-7), doubles(0.0))
+    answers = {"logits": (logits * (1 + outputs)).astype(dtype)}
+    return resumed(pair, Saved(file, {}, own), Continued(answers, singles(landed), doubles(exact)))
+
+
+def test_a_training_lands_where_it_would_have(tmp_path: Path) -> None:
+    assert handed_over(tmp_path, "float64", landed=1e-7).status == "passed"
+    assert handed_over(tmp_path, "float64", landed=1.2e-7).status == "failed"
+    assert handed_over(tmp_path, "float32", landed=2e-7).status == "passed"
+    assert handed_over(tmp_path, "float32", landed=2e-7, outputs=1e-3).status == "failed"
+
+
+def test_a_kink_on_the_way_is_seen_in_one_backends_own_rounding(tmp_path: Path) -> None:
+    far = handed_over(tmp_path, "float32", landed=1e-3)
+    assert far.status == "bounded"
+    assert "rounding that grows or a kink" in far.detail
+    # Not where its float64 goes there too: that is another training.
+    assert handed_over(tmp_path, "float32", landed=1e-3, exact=1e-3).status == "failed"
+    # Nor where single steps are wrong.
+    assert handed_over(tmp_path, "float32", landed=1e-3, wrong=0.5).status == "failed"
+
+
+def test_a_resumed_training_must_have_the_same_tensors_of_the_same_shape(tmp_path: Path) -> None:
+    file = tmp_path / "w.safetensors"
+    state = {"fc.weight": np.ones((2, 3)), "fc.bias": np.ones(2)}
+    weights.write(file, state, {})
+    saved = Saved(file, {}, Continued({}, state))
+    nothing = case("torch", {"float64": {}})
+    pair = Pair(nothing, nothing, "float64")
+
+    def result(**landed: np.ndarray) -> judge.Result:
+        return resumed(pair, saved, Continued({}, landed))
+
+    assert result(**state).status == "passed"
+    missing = result(**{"fc.weight": state["fc.weight"]})
+    assert (missing.status, missing.detail) == ("failed", "fc.bias is in one alone")
+    shaped = result(**{**state, "fc.bias": np.ones(3)})
+    assert shaped.status == "failed"
+    assert shaped.detail.startswith("fc.bias: ")
+
+
+def test_float64_may_not_drift() -> None:
+    one = case("torch", {"float64": {**VALUES, **trained("float64", 1, 1e-12)}})
+    other = case("flax", {"float64": {**VALUES, **trained("float64", 2, 1e-12)}})
+    assert results(one, other)["optimizers adam"].status == "passed"
+    other = case("flax", {"float64": {**VALUES, **trained("float64", 2, 1e-9)}})
+    assert results(one, other)["optimizers adam"].status == "failed"
+
+
+def shipped(
+    backend: str, gradient: np.ndarray, start: np.ndarray, dtype: str = "float64", wrong: float = 1
+) -> CaseEvidence:
+    """A backend's evidence of one step of its own Adam."""
+    step = judge.shipped_step(backend, gradient) * wrong
+    own = {
+        "first gradients/conv.weight": gradient.astype(dtype),
+        f"first/{recipes.SHIPPED}/conv.weight": (start - step).astype(dtype),
+        f"steps/{recipes.SHIPPED}/conv.weight": differences.sketch(start - step)[None],
+    }
+    common = VALUES if dtype == "float64" else rounded(VALUES, 0, 0)
+    return case(backend, {dtype: {**common, **own}})
+
+
+def test_the_shipped_adam_is_bounded_by_its_epsilon() -> None:
+    gradient, start = RANDOM.normal(size=(2, 4, 3, 3, 3)) * [[[[[1e-5]]]], [[[[1]]]]]
+    name = f"optimizers {recipes.SHIPPED}"
+    torch, flax, keras = (shipped(b, gradient, start) for b in ("torch", "flax", "keras"))
+    assert results(torch, flax)[name].status == "passed"
+    bounded = results(torch, keras)[name]
+    assert bounded.status == "bounded"
+    assert "epsilon is 1e-7, beside the uncorrected root" in bounded.detail
+    for backend in ("keras", "flax"):
+        wrong = shipped(backend, gradient, start, wrong=1.001)
+        assert results(torch, wrong)[name].status == "failed"
+
+
+def test_one_adam_may_only_differ_as_its_gradients_do() -> None:
+    """In float32 a kink changes gradients; in float64 nothing may."""
+    gradient, start = RANDOM.normal(size=(2, 4, 3, 3, 3)) * 1e-2
+    name = f"optimizers {recipes.SHIPPED}"
+    for dtype, status in (("float64", "failed"), ("float32", "bounded")):
+        one = shipped("torch", gradient, start, dtype)
+        assert results(one, shipped("flax", -gradient, start, dtype), dtype)[name].status == status
+        same = results(one, shipped("flax", gradient, start, dtype), dtype)[name]
+        assert same.status == "passed"
+        assert same.tolerance == {"float64": recipes.TRAINED, "float32": CEILING}[dtype]
+
+
+# Dropout
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ([0.7, 1000, 1e-8, 0], ""),
+        ([0.64, 100, 1e-8, 0], ""),
+        ([0.3, 1000, 1e-8, 0], "keeps 30.0% in place of 70.0%"),
+        ([0.7, 1000, 0.43, 0], "scales what it keeps by another number than 1.43"),
+        ([0.7, 1000, 1e-8, 0.1], "changes its input in evaluation mode"),
+        ([np.nan, 0, 0, 0], "keeps nan"),
+    ],
+)
+def test_own_dropout_keeps_its_share(row: list[float], problem: str) -> None:
+    with np.errstate(all="ignore"):
+        evidence = case(
+            "torch",
+            {"float64": {**VALUES, "own dropout/drop": np.array(row)}},
+            dropouts={"drop": 0.3},
+        )
+        ((name, result),) = judge.dropout(evidence, "float64")
+    assert name == "drop"
+    assert result.status == ("failed" if problem else "passed")
+    assert problem in result.detail

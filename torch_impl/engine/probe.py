@@ -1,0 +1,239 @@
+"""A module watched by forward hooks; gradients by `backward`, state from the optimizer's."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from shared.boundary import by_name
+from shared.interface import Arrays, Derivatives, Dropout, Slots, Trace
+from shared.specs import Settings, Task
+from torch_impl import training
+from torch_impl.engine import trace
+from torch_impl.engine.arrays import array, makes_images
+from torch_impl.engine.model import TorchModel
+
+# Channels are before the steps in these, (B, C, T), and after them wherever a sequence is meant.
+_OF_STEPS = (
+    nn.Conv1d,
+    nn.ConvTranspose1d,
+    nn.BatchNorm1d,
+    nn.GroupNorm,
+    nn.MaxPool1d,
+    nn.AvgPool1d,
+)
+_SLOTS = ("momentum_buffer", "exp_avg", "exp_avg_sq")
+
+
+class TorchProbe:
+    """Watches a model of this panel."""
+
+    def __init__(self, model: TorchModel) -> None:
+        self.model = model
+        self.native = model.native
+
+    def watch(
+        self, inputs: Arrays, *, train: bool, dropout: Dropout = "off"
+    ) -> dict[str, np.ndarray]:
+        """What goes into and comes out of every named layer."""
+        with self.unchanged(train), torch.no_grad(), self.watching(dropout) as seen:
+            self.native(*self.model.inputs(inputs))
+        return seen.arrays()
+
+    def trace(self, inputs: Arrays) -> Trace:
+        """The operations of one pass."""
+        return trace.trace(self.native, self.model.network, self.model.inputs(inputs))
+
+    def differentiate(self, batch: Arrays, task: Task, *, dropout: Dropout = "off") -> Derivatives:
+        """Forward and backward in training mode."""
+        network = self.model.network
+        inputs = self.model.inputs({name: batch[name] for name in network.inputs})
+        inputs = tuple(x.requires_grad_() if x.is_floating_point() else x for x in inputs)
+        with self.unchanged(train=True), self.watching(dropout) as seen:
+            outputs = by_name(network.outputs, self.native(*inputs))
+            loss = training.total_loss(task, outputs, self.model.targets(task, batch))
+            self.native.zero_grad()
+            loss.backward()
+            after = self.model.weights()
+        parameters = dict(self.native.named_parameters())
+        gradients = {name: array(p.grad) for name, p in parameters.items() if p.grad is not None}
+        self.native.zero_grad()
+        return Derivatives(
+            seen.arrays(),
+            array(loss),
+            gradients,
+            {
+                name: array(x.grad, spec.axes == "HWC")
+                for (name, spec), x in zip(network.inputs.items(), inputs, strict=True)
+                if x.grad is not None
+            },
+            {name: value for name, value in after.items() if name not in parameters},
+        )
+
+    def dropouts(self) -> dict[str, float]:
+        """The dropout layers and their rates."""
+        return {
+            name: module.p
+            for name, module in self.native.named_modules()
+            if isinstance(module, nn.Dropout)
+        }
+
+    def stepper(
+        self, task: Task, settings: Settings | None, learning_rate: float = 1e-3
+    ) -> "TorchStepper":
+        """An optimizer at work."""
+        return TorchStepper(self, task, settings, learning_rate)
+
+    @contextmanager
+    def unchanged(self, train: bool) -> Iterator[None]:
+        """The mode asked for; modes and buffers are as before afterwards."""
+        modes = [(module, module.training) for module in self.native.modules()]
+        buffers = [(buffer, buffer.clone()) for buffer in self.native.buffers()]
+        self.native.train(train)
+        try:
+            yield
+        finally:
+            for module, mode in modes:
+                module.training = mode
+            with torch.no_grad():
+                for buffer, value in buffers:
+                    buffer.copy_(value)
+
+    @contextmanager
+    def watching(self, dropout: Dropout, layers: bool = True) -> Iterator["_Seen"]:
+        """Hooks on every module below the root, and dropout as it is asked for."""
+        seen = _Seen()
+        steps = any(isinstance(module, nn.Conv1d) for module in self.native.modules())
+        hooks = []
+        for name, module in self.native.named_modules():
+            if not name:
+                continue
+            image = makes_images(module, self.native)
+            if isinstance(module, nn.Dropout) and dropout != "own":
+                hooks.append(module.register_forward_hook(_dropping(name, dropout, image)))
+            if layers:
+                hook = seen.hook(name, image, steps and _is_open(module))
+                hooks.append(module.register_forward_hook(hook))
+        try:
+            yield seen
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+
+def _is_open(module: nn.Module) -> bool:
+    """Whether a module takes (B, C, T) and (B, T, C) alike: nobody can tell which it was given."""
+    own = any(True for _ in module.parameters())
+    return not own and not isinstance(module, (*_OF_STEPS, nn.Dropout))
+
+
+def _dropping(name: str, dropout: Dropout, image: bool) -> Any:
+    """A hook that puts another output in place of a dropout layer's own."""
+
+    def hook(module: nn.Module, arguments: tuple[Tensor, ...], _: Tensor) -> Tensor:
+        x = arguments[0]
+        if not module.training or not callable(dropout):
+            return x
+        four = image and x.ndim == 4
+        shape = (x.shape[0], *x.shape[2:], x.shape[1]) if four else tuple(x.shape)
+        kept = torch.from_numpy(dropout(name, shape)).to(x.device)
+        return x * (kept.permute(0, 3, 1, 2) if four else kept) / (1 - module.p)  # type: ignore[operator]
+
+    return hook
+
+
+class _Seen:
+    """Tensors by name, every call's."""
+
+    def __init__(self) -> None:
+        self._calls: dict[str, list[np.ndarray]] = {}
+
+    def hook(self, name: str, image: bool, open_: bool) -> Any:
+        """A forward hook that notes the first input and all outputs.
+
+        Of an `open_` module nothing is noted that may be (B, C, T) or (B, T, C).
+        """
+
+        def note(key: str, tensor: Any, steps: bool) -> None:
+            if isinstance(tensor, Tensor) and not (open_ and tensor.ndim == 3):
+                moved = (image and tensor.ndim == 4) or (steps and tensor.ndim == 3)
+                self._calls.setdefault(f"{name}:{key}", []).append(array(tensor, moved))
+
+        def hook(module: nn.Module, arguments: tuple[Any, ...], output: Any) -> None:
+            steps = isinstance(module, _OF_STEPS)
+            if not any(module.children()) and arguments:
+                note("in", arguments[0], steps)
+            for index, part in enumerate(output if isinstance(output, tuple) else (output,)):
+                note(f"out{index or ''}", part, steps)
+
+        return hook
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """One array a name; several calls stacked."""
+        return {
+            key: np.stack(calls) if len(calls) > 1 else calls[0]
+            for key, calls in self._calls.items()
+            if len({call.shape for call in calls}) == 1
+        }
+
+
+class TorchStepper:
+    """An optimizer over the module's parameters."""
+
+    def __init__(
+        self, probe: TorchProbe, task: Task, settings: Settings | None, learning_rate: float
+    ) -> None:
+        self.probe, self.model, self.task = probe, probe.model, task
+        self.settings = settings or Settings(learning_rate=learning_rate)
+        module = probe.native
+        self.optimizer = (
+            training.make_optimizer(module, settings)
+            if settings
+            else torch.optim.Adam(module.parameters(), learning_rate)
+        )
+        self.schedule = training.make_schedule(self.optimizer, self.settings)
+
+    def step(self, batch: Arrays) -> None:
+        """One step without dropout."""
+        network, native = self.model.network, self.probe.native
+        inputs = self.model.inputs({name: batch[name] for name in network.inputs})
+        native.train()
+        with self.probe.watching("off", layers=False):
+            outputs = by_name(network.outputs, native(*inputs))
+        loss = training.total_loss(self.task, outputs, self.model.targets(self.task, batch))
+        self.optimizer.zero_grad()
+        loss.backward()
+        training.clip(native, self.settings)
+        self.optimizer.step()
+        self.schedule.step()
+
+    def slots(self) -> Slots:
+        """The optimizer's state by parameter."""
+        return {
+            name: {
+                slot: array(state[slot])
+                for slot in _SLOTS
+                if (state := self.optimizer.state.get(parameter, {})).get(slot) is not None
+            }
+            for name, parameter in self.probe.native.named_parameters()
+        }
+
+    def load_slots(self, slots: Slots, steps: int) -> None:
+        """Take another optimizer's state."""
+        for name, parameter in self.probe.native.named_parameters():
+            state: dict[str, Any] = {
+                slot: torch.tensor(value).to(parameter)  # a copy: it is changed in place
+                for slot, value in slots.get(name, {}).items()
+            }
+            if "exp_avg" in state:
+                state["step"] = torch.tensor(float(steps))
+            self.optimizer.state[parameter] = state
+        if self.settings.warmup_steps or self.settings.decay_steps:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that the optimizer has made no step yet
+                for _ in range(steps):
+                    self.schedule.step()
