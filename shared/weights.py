@@ -16,7 +16,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from shared.errors import WeightsError
+from shared import formats
+from shared.errors import DataError, WeightsError
 
 BUFFERS = ("running_mean", "running_var")
 """The last part of the names of tensors that are not trained."""
@@ -78,6 +79,23 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, object]]:
         return weights, {key: json.loads(text) for key, text in texts.items()}
     except json.JSONDecodeError:
         return weights, dict(texts)  # written by another program: its texts as they are
+
+
+def read_network(path: Path) -> tuple[dict[str, np.ndarray], dict[str, object]]:
+    """The tensors and the metadata of a file of a network's weights, whoever wrote it.
+
+    Raises:
+        WeightsError: the file cannot be read, or is another kind of file of ours: evidence, say.
+    """
+    weights, metadata = read(path)
+    about = metadata.get("about")  # where evidence says its kind
+    stamped = about if isinstance(about, dict) else metadata
+    if formats.kind_of(stamped) is not None:  # others too have a "format": "pt" for PyTorch
+        try:
+            formats.check(stamped, "weights")
+        except DataError as error:
+            raise WeightsError(f"{path} cannot be used as weights: {error}") from error
+    return weights, metadata
 
 
 def is_buffer(name: str) -> bool:

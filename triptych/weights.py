@@ -7,9 +7,8 @@ from pathlib import Path
 from shared import formats, registry, weights
 from shared.data.mnist import Dataset
 from shared.data.tasks import TaskData
-from shared.errors import DataError, WeightsError
+from shared.errors import WeightsError
 from shared.interface import Model
-from shared.predict.prediction import stamped
 from shared.train.loop import History
 from triptych.models import spec_of
 
@@ -68,11 +67,7 @@ def load_weights(path: str | Path, model: Model) -> None:
             not the network's. The sentence names them all, and the model is as it was.
     """
     path = Path(path)
-    arrays, metadata = weights.read(path)
-    try:
-        formats.check(stamped(metadata), "weights")
-    except DataError as error:
-        raise WeightsError(f"{path} cannot be used as weights: {error}") from error
+    arrays, metadata = weights.read_network(path)
     try:
         model.load_weights(arrays)
     except WeightsError as error:

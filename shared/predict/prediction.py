@@ -12,9 +12,9 @@ from PIL.Image import Image
 from rich.console import Console
 from rich.table import Table
 
-from shared import formats, registry, specs, weights
+from shared import registry, specs, weights
 from shared.data import mnist, tasks
-from shared.errors import ConfigurationError, DataError, WeightsError
+from shared.errors import ConfigurationError, DataError
 from shared.interface import Model
 from shared.predict import draw, images
 
@@ -69,11 +69,7 @@ def read(path: Path, architecture: str | None = None) -> Saved:
         ConfigurationError: it is not known which network the weights are for, or that one is not
             trained on digits.
     """
-    arrays, metadata = weights.read(path)
-    try:
-        formats.check(stamped(metadata), "weights")
-    except DataError as error:
-        raise WeightsError(f"{path} cannot be used as weights: {error}") from error
+    arrays, metadata = weights.read_network(path)
     name = architecture or metadata.get("architecture")
     if name is None:
         raise ConfigurationError(
@@ -86,12 +82,6 @@ def read(path: Path, architecture: str | None = None) -> Saved:
     if task.name in DRAWN and network.outputs["logits"].shape[-1] != tasks.BACKGROUND + 1:
         raise ConfigurationError(f"the weights in {path} are not for the ten digits")
     return Saved(spec, task, network, arrays)
-
-
-def stamped(metadata: Mapping[str, object]) -> Mapping[str, Any]:
-    """Where a safetensors file's metadata say its kind: evidence says it one level down."""
-    about = metadata.get("about")
-    return about if isinstance(about, Mapping) else metadata
 
 
 def pictures(task: specs.Task, paths: Sequence[Path], directory: Path) -> list[Path]:

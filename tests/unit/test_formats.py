@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from shared import formats, strict, weights
 from shared.benchmark import check
@@ -157,3 +158,12 @@ def test_weights_must_be_weights(tmp_path: Path) -> None:
     weights.write(path, {"w": np.ones(1)}, {"about": formats.stamp("evidence")})
     with pytest.raises(WeightsError, match="cannot be used as weights: it is of the kind"):
         prediction.read(path, "basic_net")
+
+
+@pytest.mark.parametrize("metadata", [{"format": "pt"}, {"kind": "lora", "format": "pt"}, {}])
+def test_weights_of_other_programs_are_read(tmp_path: Path, metadata: dict[str, str]) -> None:
+    """Theirs too say "format": safetensors' own, as PyTorch's hubs publish them, "pt"."""
+    path = tmp_path / "theirs.safetensors"
+    save_file({"w": np.ones(1, np.float32)}, path, metadata=metadata)
+    saved = prediction.read(path, "basic_net")
+    assert list(saved.arrays) == ["w"]
