@@ -6,8 +6,10 @@ format 0. What they called otherwise is renamed when it is read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
 
 from shared.errors import DataError
 
@@ -27,6 +29,8 @@ FORMATS = {
 """The kinds of files that are written, and the newest format of each."""
 
 _PREFIX = "triptych "
+
+Value = TypeVar("Value")
 
 KEYS = {"way": "variant", "ways": "variants", "ledger": "conventions"}
 RUNGS = {"ways": "variants", "forced": "teacher-forced"}
@@ -62,6 +66,28 @@ def check(value: Mapping[str, Any], kind: str) -> int:
             f"{FORMATS[kind]}; write it again, or install the version that wrote it"
         )
     return version
+
+
+def read(path: Path, kind: str, take: Callable[[Any], Value], otherwise: str) -> Value:
+    """What is taken from a JSON file of a kind.
+
+    Args:
+        path: The file.
+        kind: Which it must be, if it says any.
+        take: Takes what is wanted from the content; what it raises tells that the file lacks it.
+        otherwise: What the file is not, in a sentence that goes on after its path.
+
+    Raises:
+        DataError: the file is not there, cannot be read, or is not of the kind.
+    """
+    try:
+        content = json.loads(path.read_text("utf-8"))
+        check(content, kind)
+        return take(content)
+    except DataError as error:
+        raise DataError(f"{path} cannot be used: {error}") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{path} {otherwise}: {type(error).__name__}: {error}") from error
 
 
 def modern(value: Any) -> Any:

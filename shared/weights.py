@@ -98,6 +98,29 @@ def read_network(path: Path) -> tuple[dict[str, np.ndarray], dict[str, object]]:
     return weights, metadata
 
 
+def metadata(
+    architecture: str,
+    config: Mapping[str, object],
+    backend: str,
+    versions: Mapping[str, str],
+    *,
+    device: str,
+    variant: str,
+    dtype: str,
+) -> dict[str, object]:
+    """What a file of a network's weights says: what they are for, and what they were made by."""
+    return {
+        **formats.stamp("weights"),
+        "architecture": architecture,
+        "config": config,
+        "backend": backend,
+        "versions": versions,
+        "device": device,
+        "variant": variant,
+        "dtype": dtype,
+    }
+
+
 def is_buffer(name: str) -> bool:
     """Whether a canonical name is that of a buffer, which no optimizer changes."""
     return name.rpartition(".")[2] in BUFFERS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from shared import formats, registry, weights
+from shared import registry, weights
 from shared.data.mnist import Dataset
 from shared.data.tasks import TaskData
 from shared.errors import WeightsError
@@ -35,16 +35,15 @@ def save_weights(
         TriptychError: The model is of no architecture, or the file cannot be written.
     """
     spec = spec_of(model)
-    metadata = {
-        **formats.stamp("weights"),
-        "architecture": spec.name,
-        "config": model.network.plain_config(),
-        "backend": model.backend,
-        "versions": registry.load(model.backend).versions(),
-        "device": model.device,
-        "variant": model.variant,
-        "dtype": model.dtype,
-    }
+    metadata = weights.metadata(
+        spec.name,
+        model.network.plain_config(),
+        model.backend,
+        registry.load(model.backend).versions(),
+        device=model.device,
+        variant=model.variant,
+        dtype=model.dtype,
+    )
     if data is not None:
         metadata["data"] = data.name
     if history is not None:

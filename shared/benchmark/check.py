@@ -10,7 +10,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from shared import formats, machine
 from shared.benchmark.measure import REFERENCE
@@ -131,22 +130,17 @@ def read(path: Path) -> dict[str, float]:
     Raises:
         DataError: the file cannot be read, or is no such file.
     """
-    try:
-        value: Any = json.loads(path.read_text("utf-8"))
-        formats.check(value, "ratios")
-        return {str(name): float(ratio) for name, ratio in value["ratios"].items()}
-    except FileNotFoundError as error:
+    if not path.exists():
         raise DataError(
             f"there are no recorded ratios in {path}; `triptych bench --record {path.name}` writes "
             "them"
-        ) from error
-    except DataError as error:
-        raise DataError(f"{path} cannot be used: {error}") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(
-            f"{path} has no ratios as `triptych bench --record` writes them: "
-            f"{type(error).__name__}: {error}"
-        ) from error
+        )
+    return formats.read(
+        path,
+        "ratios",
+        lambda content: {str(name): float(of) for name, of in content["ratios"].items()},
+        "has no ratios as `triptych bench --record` writes them",
+    )
 
 
 def check(now: Mapping[str, float], recorded: Mapping[str, float]) -> Verdict:

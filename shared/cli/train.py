@@ -67,14 +67,15 @@ def train(
         run = worker.call(comparison.train, panel, asked_for, None, False)
     history = run.history
     metadata = {
-        **formats.stamp("weights"),
-        "architecture": spec.name,
-        "config": spec.network.plain_config(),
-        "backend": panel,
-        "versions": run.versions,
-        "device": asked_for.device,
-        "variant": asked_for.variant,
-        "dtype": asked_for.dtype,
+        **weights.metadata(
+            spec.name,
+            spec.network.plain_config(),
+            panel,
+            run.versions,
+            device=asked_for.device,
+            variant=asked_for.variant,
+            dtype=asked_for.dtype,
+        ),
         "data": asked_for.data,
         "history": history.to_dict(steps=False),
     }

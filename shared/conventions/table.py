@@ -22,7 +22,6 @@ from rich.text import Text
 from shared import formats, registry
 from shared.asking import NOT_MEASURED
 from shared.conventions import initialisers
-from shared.errors import DataError
 from shared.panels import PANELS
 from shared.terminal import print_gaps, style
 
@@ -261,17 +260,12 @@ def read(path: Path = RECORDED) -> Conventions:
     Raises:
         DataError: the file cannot be read, or is no such table.
     """
-    try:
-        value = json.loads(path.read_text("utf-8"))
-        formats.check(value, "recorded conventions")
-        return Conventions(value["versions"], value["rows"])
-    except DataError as error:
-        raise DataError(f"{path} cannot be used: {error}") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(
-            f"{path} is no table of conventions, which `triptych conventions --record` writes: "
-            f"{type(error).__name__}: {error}"
-        ) from error
+    return formats.read(
+        path,
+        "recorded conventions",
+        lambda content: Conventions(content["versions"], content["rows"]),
+        "is no table of conventions, which `triptych conventions --record` writes",
+    )
 
 
 def show(

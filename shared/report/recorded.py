@@ -7,7 +7,6 @@ file by hand: `triptych report --record FILE` does, from what a report has.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -102,21 +101,14 @@ def read(path: Path = RECORDED) -> Recorded:
     Raises:
         DataError: it cannot be read, or is of another kind.
     """
-    try:
-        value = json.loads(path.read_text("utf-8"))
-        if not formats.check(value, KIND):
-            raise DataError(f"it does not say that it is a {KIND}")
-        return _recorded(value)
-    except DataError as error:
-        raise DataError(f"{path} cannot be used: {error}") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(
-            f"{path} is no {KIND}, which `triptych report --record` writes: "
-            f"{type(error).__name__}: {error}"
-        ) from error
+    return formats.read(
+        path, KIND, _recorded, f"is no {KIND}, which `triptych report --record` writes"
+    )
 
 
 def _recorded(value: Mapping[str, Any]) -> Recorded:
+    if formats.kind_of(value) is None:
+        raise DataError(f"it does not say that it is a {KIND}")
     scores, parities = {}, {}
     for name, one in value["architectures"].items():
         if score := one.get("score"):

@@ -337,5 +337,5 @@ def _check_number(name: str, value: object, *, share: bool) -> None:
     number = value if isinstance(value, (int, float)) and not isinstance(value, bool) else math.nan
     if share and not 0 <= number < 1:
         raise ConfigurationError(f"{name} must be in [0, 1), not {value!r}")
-    if not math.isfinite(number):
+    if not -math.inf < number < math.inf:  # whole numbers may be larger than floats
         raise ConfigurationError(f"{name} must be a finite number, not {value!r}")

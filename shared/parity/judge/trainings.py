@@ -122,7 +122,8 @@ def forced(pair: Pair) -> Result | None:
     if pair.a.unbiased != pair.b.unbiased:  # held exactly in float64
         tracks = {n: steps for n, steps in tracks.items() if not n.endswith("running_var")}
     count = max((len(steps) for steps in tracks.values()), default=0)
-    smooth = [step for step in range(count) if step not in forced_kinks(pair)]
+    kinks = forced_kinks(pair)
+    smooth = [step for step in range(count) if step not in kinks]
     floors = {
         name: min(float(steps[smooth].max(initial=0)) for steps in sides)
         for name, sides in rounding(
@@ -137,11 +138,9 @@ def forced(pair: Pair) -> Result | None:
         whole.allowed[name] = float(allowance(floors.get(name, 0), middle, LOOSE))
     rest.allowed = whole.allowed
     result = whole.result()
-    few = 2 * len(forced_kinks(pair)) < count
+    few = 2 * len(kinks) < count
     if result.status == "failed" and few and rest.result().status == "passed":
-        where = ", ".join(
-            f"step {step + 1}: {place}" for step, place in sorted(forced_kinks(pair).items())
-        )
+        where = ", ".join(f"step {step + 1}: {place}" for step, place in sorted(kinks.items()))
         message = f"a kink: at {where}; every other step is within its rounding"
         return Result("bounded", result.difference, result.tolerance, message)
     return result

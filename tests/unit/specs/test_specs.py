@@ -260,6 +260,7 @@ def test_a_number_that_is_no_share_may_be_any_finite_one() -> None:
 
     spec = replace(SPECS["basic_net"], make=make)
     assert spec.configured({"gate_bias": 1}).config == {"gate_bias": 1}
+    assert spec.configured({"gate_bias": 10**400}).config == {"gate_bias": 10**400}
     for value in (float("nan"), float("inf"), "1", True):
         with pytest.raises(ConfigurationError, match=r"gate_bias must be a finite number, not "):
             spec.configured({"gate_bias": value})
