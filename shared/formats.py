@@ -30,6 +30,17 @@ FORMATS = {
 
 _PREFIX = "triptych "
 
+UNREADABLE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+    OverflowError,
+)
+"""What reading JSON raises, and taking from it what it has not."""
+
 Value = TypeVar("Value")
 
 KEYS = {"way": "variant", "ways": "variants", "ledger": "conventions"}
@@ -86,7 +97,7 @@ def read(path: Path, kind: str, take: Callable[[Any], Value], otherwise: str) ->
         return take(content)
     except DataError as error:
         raise DataError(f"{path} cannot be used: {error}") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except UNREADABLE as error:
         raise DataError(f"{path} {otherwise}: {type(error).__name__}: {error}") from error
 
 

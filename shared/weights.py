@@ -11,6 +11,7 @@ import contextlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -70,15 +71,32 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, object]]:
     try:
         with safe_open(path, framework="numpy") as file:
             names = [name for name in file.keys() if not name.endswith(_COUNTER)]  # noqa: SIM118
-            weights = {name: file.get_tensor(name) for name in names}
+            weights = {name: _tensor(file, name) for name in names}
             texts = file.metadata() or {}
     except (OSError, SafetensorError) as error:
         reason = "no such file" if isinstance(error, FileNotFoundError) else str(error)
         raise WeightsError(f"cannot read weights from {path}: {reason}") from error
+    except TypeError as error:
+        raise WeightsError(f"cannot read weights from {path}: {error}") from error
+    return weights, {key: _value(text) for key, text in texts.items()}
+
+
+def _tensor(file: Any, name: str) -> np.ndarray:
+    """One tensor; a TypeError says in which dtype it is, if NumPy has none of that name."""
     try:
-        return weights, {key: json.loads(text) for key, text in texts.items()}
-    except json.JSONDecodeError:
-        return weights, dict(texts)  # written by another program: its texts as they are
+        return file.get_tensor(name)
+    except (TypeError, AttributeError):
+        dtype = file.get_slice(name).get_dtype()
+        message = f"{name} is {dtype}, which NumPy does not have; save it as float32"
+        raise TypeError(message) from None
+
+
+def _value(text: str) -> object:
+    """What a text of metadata means; one that is no JSON comes from another program."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def read_network(path: Path) -> tuple[dict[str, np.ndarray], dict[str, object]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 import time
@@ -115,6 +116,26 @@ _held: dict[str, Any] = {}
 """In a worker: the objects that it holds, by name, or why one could not be made."""
 
 
+class _Failure(Exception):  # noqa: N818
+    """An exception that cannot travel, as a text: its type and what it says."""
+
+
+def _run(function: Callable[..., Result], arguments: tuple[Any, ...]) -> Result:
+    """In a worker: call a function.
+
+    An exception whose constructor takes other arguments than it keeps breaks the pool, when it is
+    read at the other end. What it says is sent in its place.
+    """
+    try:
+        return function(*arguments)
+    except Exception as error:
+        try:
+            pickle.loads(pickle.dumps(error))
+        except Exception:
+            raise _Failure(f"{type(error).__name__}: {error}") from None
+        raise
+
+
 def _hold(name: str, make: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     try:
         _held[name] = make(*arguments)
@@ -185,7 +206,7 @@ class Worker:
     def submit(self, function: Callable[..., Result], *arguments: Any) -> Future[Result]:
         """Begin a call in the worker: a function of a module's top level, picklable arguments."""
         try:
-            return self._pool.submit(function, *arguments)
+            return self._pool.submit(_run, function, arguments)
         except BrokenProcessPool as error:
             raise self._ended() from error
 
@@ -223,9 +244,8 @@ class Worker:
         except TriptychError:
             raise
         except Exception as error:
-            raise WorkerError(
-                f"the {self.backend} backend failed: {type(error).__name__}: {error}"
-            ) from error
+            kind = "" if isinstance(error, _Failure) else f"{type(error).__name__}: "
+            raise WorkerError(f"the {self.backend} backend failed: {kind}{error}") from error
 
     def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
         """Call a function in the worker and wait; raises as `result` does."""

@@ -34,7 +34,7 @@ HOMES = {
 PACKAGES = ("shared", "torch_impl", "flax_impl", "keras_impl")
 """What Triptych is made of. They lie beside the package `triptych`."""
 
-BESIDE = Path(__file__).resolve().parents[1]
+BESIDE = Path(__file__).parent.resolve().parent
 
 
 class ShadowedError(ImportError):
@@ -66,7 +66,7 @@ def check() -> None:
     """
     for name in PACKAGES:
         place = _place(name)
-        if place is not None and place.resolve() != BESIDE / name:
+        if place is not None and place.resolve() != (BESIDE / name).resolve():
             raise ShadowedError(
                 f"Triptych has a package named {name!r}, and {place}, which has the same name, is "
                 f"in its way: rename that one, or use Triptych in a process that does not have "

@@ -7,7 +7,7 @@ from typing import Any
 from shared import registry
 from shared.errors import ConfigurationError
 from shared.interface import Backend, Model
-from shared.specs import SPECS, Spec, find
+from shared.specs import SPECS, Spec, check_seed, find
 
 
 def list_architectures() -> list[str]:
@@ -46,10 +46,24 @@ def build(
         TriptychError: There is no such architecture, backend, dtype, device, variant or argument;
             the backend's framework is not installed; the device is not there.
     """
-    spec = find(architecture) if isinstance(architecture, str) else architecture
+    spec = architecture if isinstance(architecture, Spec) else find(architecture)
+    check_seed(seed)
     network = spec.configured(config)
-    loaded = registry.load(backend) if isinstance(backend, str) else backend
+    loaded = backend if hasattr(backend, "build") else registry.load(backend)
     return loaded.build(network, seed=seed, dtype=dtype, device=device, variant=variant)
+
+
+def check_model(model: Model) -> Model:
+    """The model, if it is one of this interface.
+
+    Raises:
+        ConfigurationError: It is the framework's own, or nothing of the kind.
+    """
+    if not hasattr(model, "network"):
+        raise ConfigurationError(
+            f"a model must be what triptych.build gives, not {type(model).__name__}"
+        )
+    return model
 
 
 def spec_of(model: Model) -> Spec:
@@ -59,7 +73,7 @@ def spec_of(model: Model) -> Spec:
         ConfigurationError: The model's class is that of no architecture, but of a part of one, or
             the user's own.
     """
-    network = model.network
+    network = check_model(model).network
     for spec in SPECS.values():
         if (spec.network.file, spec.network.cls) == (network.file, network.cls):
             return spec

@@ -7,12 +7,14 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from shared.data import mnist, tasks
 from shared.data.mnist import Dataset
 from shared.data.tasks import TaskData
 from shared.errors import ConfigurationError, DataError
 from shared.interface import Model
-from shared.specs import Settings, Spec, Task, choose, find
+from shared.specs import Network, Objective, Settings, Spec, Task, check_seed, choose, find
 from shared.train import loop
 from shared.train.loop import History
 from triptych.models import spec_of
@@ -62,7 +64,12 @@ def task_data(architecture: str | Spec, dataset: Dataset, *, seed: int = 0) -> T
     Raises:
         TriptychError: There is no such architecture, or it is not trained.
     """
-    spec = find(architecture) if isinstance(architecture, str) else architecture
+    spec = architecture if isinstance(architecture, Spec) else find(architecture)
+    check_seed(seed)
+    if not isinstance(dataset, Dataset):
+        raise ConfigurationError(
+            f"the digits must be what triptych.load_data gives, not {type(dataset).__name__}"
+        )
     return tasks.build(spec.require_task(), dataset, seed)
 
 
@@ -98,6 +105,12 @@ def fit(
     """
     spec = spec_of(model)
     task = spec.require_task()
+    check_seed(seed)
+    if settings is not None and not isinstance(settings, Settings):
+        raise ConfigurationError(
+            f"settings must be triptych.Settings, not {type(settings).__name__}; one setting is "
+            "an argument by itself: epochs=1"
+        )
     for name in changes:
         choose("setting", name, [field.name for field in fields(Settings)])
     settings = replace(settings or spec.settings, **changes)
@@ -108,14 +121,19 @@ def fit(
             "data must be what triptych.load_data or triptych.task_data gives, "
             f"not {type(data).__name__}"
         )
-    _check(model, task, data)
+    data = checked(model, task, data)
     return loop.fit(model, task, data, settings, seed=seed, report=report)
 
 
-def _check(model: Model, task: Task, data: TaskData) -> None:
-    """Raise DataError unless there is what the network takes, and its classes are enough."""
+def checked(model: Model, task: Task, data: TaskData) -> TaskData:
+    """The data with labels as int32.
+
+    Raises:
+        DataError: There is not all that the network is trained on, or labels are none.
+    """
     network = model.network
     needed = [*network.inputs, *(objective.target for objective in task.objectives)]
+    parts = {}
     for part, arrays in (("train", data.train), ("test", data.test)):
         missing = [name for name in needed if name not in arrays]
         if missing:
@@ -123,12 +141,32 @@ def _check(model: Model, task: Task, data: TaskData) -> None:
                 f"{network.cls} is trained on {', '.join(dict.fromkeys(needed))}, and the data to "
                 f"{part} have no {', '.join(dict.fromkeys(missing))}"
             )
-        for objective in task.objectives:
-            if objective.loss == "cross_entropy":
-                classes = network.outputs[objective.output].shape[-1]
-                largest = int(arrays[objective.target].max(initial=-1))
-                if largest >= classes:
-                    raise DataError(
-                        f"the {objective.target} of the data to {part} goes up to {largest}, and "
-                        f"{network.cls} was built for {classes} classes, from 0 to {classes - 1}"
-                    )
+        labels = {
+            each.target: _labels(arrays[each.target], each, network, part)
+            for each in task.objectives
+            if each.loss == "cross_entropy"
+        }
+        parts[part] = {**arrays, **labels}
+    return replace(data, train=parts["train"], test=parts["test"])
+
+
+def _labels(values: Any, objective: Objective, network: Network, part: str) -> np.ndarray:
+    """Labels as int32, one for each vector of logits."""
+    *axes, classes = network.outputs[objective.output].shape
+    labels = np.asarray(values)
+    problem = ""
+    if labels.dtype.kind not in "iu":
+        problem = f"must be whole numbers, not {labels.dtype}"
+    elif labels.ndim != len(axes) + 1:
+        shape = ", ".join(["N", *map(str, axes)])
+        problem = f"must have the shape ({shape}), not {labels.shape}"
+    elif not (labels >= 0).any():
+        problem = "has none that counts: none is at least 0"
+    elif (largest := int(labels.max())) >= classes:
+        problem = (
+            f"goes up to {largest}, and {network.cls} was built for {classes} classes, from 0 to "
+            f"{classes - 1}"
+        )
+    if problem:
+        raise DataError(f"the {objective.target} of the data to {part} {problem}")
+    return labels.astype(np.int32, copy=False)

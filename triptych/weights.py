@@ -10,7 +10,7 @@ from shared.data.tasks import TaskData
 from shared.errors import WeightsError
 from shared.interface import Model
 from shared.train.loop import History
-from triptych.models import spec_of
+from triptych.models import check_model, spec_of
 
 
 def save_weights(
@@ -65,6 +65,7 @@ def load_weights(path: str | Path, model: Model) -> None:
         WeightsError: The file cannot be read, holds something else than weights, or its tensors are
             not the network's. The sentence names them all, and the model is as it was.
     """
+    check_model(model)
     path = Path(path)
     arrays, metadata = weights.read_network(path)
     try:

@@ -6,12 +6,13 @@ wide, for people to look at what falls below it: a ratio is never a test's verdi
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from shared import formats, machine
+from shared import formats, machine, strict
 from shared.benchmark.measure import REFERENCE
 from shared.benchmark.run import Outcome, Row
 from shared.errors import DataError
@@ -121,7 +122,7 @@ def record(outcome: Outcome, path: Path) -> None:
         "foreign_load": outcome.foreign_load,
         "ratios": {name: float(f"{ratio:.3g}") for name, ratio in ratios(outcome).items()},
     }
-    path.write_text(json.dumps(value, indent=2) + "\n", "utf-8")
+    strict.write(path, value)
 
 
 def read(path: Path) -> dict[str, float]:
@@ -138,9 +139,15 @@ def read(path: Path) -> dict[str, float]:
     return formats.read(
         path,
         "ratios",
-        lambda content: {str(name): float(of) for name, of in content["ratios"].items()},
+        lambda content: {str(name): _finite(of) for name, of in content["ratios"].items()},
         "has no ratios as `triptych bench --record` writes them",
     )
+
+
+def _finite(value: Any) -> float:
+    if not math.isfinite(number := float(value)):
+        raise ValueError(f"{number} is no ratio")
+    return number
 
 
 def check(now: Mapping[str, float], recorded: Mapping[str, float]) -> Verdict:

@@ -26,15 +26,14 @@ def words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
-def seed(value: int) -> int:
-    """A seed that every generator takes."""
-    if not 0 <= value < 2**31:
-        raise ConfigurationError(f"seed must be in [0, 2147483648), not {value}")
-    return value
-
-
 def writable_file(path: Path) -> Path:
     """A path that can be written, found out before hours of work are to be saved there."""
+    try:
+        (path.parent / f"{path.name}.partial").stat()  # what is written first has a longer name
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{str(path)!r} cannot be written: {error}") from error
     if path.is_dir():
         raise ConfigurationError(f"{path} is a directory; name a file to write")
     if not path.parent.is_dir():

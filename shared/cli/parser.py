@@ -77,7 +77,7 @@ def _first_line(verb: Verb) -> str:
 
 def _width() -> int:
     """How wide a help is: what `argparse` takes too."""
-    return shutil.get_terminal_size().columns - 2
+    return max(shutil.get_terminal_size().columns - 2, 20)
 
 
 def _wrapped(text: str) -> str:

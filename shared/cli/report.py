@@ -79,7 +79,7 @@ def report(backends: Backends, output: Output, options: Options) -> int:
     from shared.report import recorded, recording, run
 
     named = checks.architectures(options.architectures)
-    seed = checks.seed(options.seed)
+    seed = specs.check_seed(options.seed)
     folder = checks.writable_folder(options.folder)
     record_path = checks.writable_file(options.record_path) if options.record_path else None
     saved = run.read(options.files)

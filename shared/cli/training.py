@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shared import specs
-from shared.cli import checks
 from shared.cli.options import DataDirectory, Device, Dtype, TrainingOptions, Variant
 from shared.errors import DownloadError
 
@@ -31,7 +30,7 @@ def request(
 
     preset = spec.preset(training.preset) if training.preset else None
     settings = training.changed(preset.settings if preset else spec.settings)
-    seed = checks.seed(training.seed)
+    seed = specs.check_seed(training.seed)
     computed = (device.checked(), variant.checked(), dtype.checked())
     directory = data_directory.data_dir
     loaded = dataset(training.data, directory)

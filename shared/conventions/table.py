@@ -19,7 +19,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from shared import formats, registry
+from shared import formats, registry, strict
 from shared.asking import NOT_MEASURED
 from shared.conventions import initialisers
 from shared.panels import PANELS
@@ -251,7 +251,7 @@ def record(conventions: Conventions, path: Path) -> None:
         "versions": conventions.versions,
         "rows": conventions.rows,
     }
-    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    strict.put(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def read(path: Path = RECORDED) -> Conventions:

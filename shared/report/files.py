@@ -69,7 +69,7 @@ def read(paths: Sequence[Path]) -> Saved:
             kind = _add(saved, json.loads(path.read_text("utf-8")), path)
         except DataError as error:
             raise DataError(f"{path} cannot be shown: {error}") from error
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except formats.UNREADABLE as error:
             raise DataError(
                 f"{path} cannot be shown: it must be JSON that `triptych compare`, `parity`, "
                 "`bench`, `conventions` or `report` wrote, or evidence that `record` wrote "

@@ -6,7 +6,7 @@ so that listing the catalogue costs nothing.
 """
 
 from shared.specs.catalogue import SPECS, find, find_file, is_name
-from shared.specs.choosing import choose, meant, nearest
+from shared.specs.choosing import check_seed, choose, meant, nearest
 from shared.specs.inference import inference_model
 from shared.specs.model import (
     END,
@@ -55,6 +55,7 @@ __all__ = [
     "Spec",
     "Task",
     "Tensor",
+    "check_seed",
     "choose",
     "find",
     "find_file",

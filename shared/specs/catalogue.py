@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from shared.errors import ConfigurationError
-from shared.specs.choosing import choose, folded
+from shared.specs.choosing import check_text, choose, folded
 from shared.specs.model import Network, Spec
 
 
@@ -72,6 +72,7 @@ def is_name(name: str) -> bool:
 
 def _find(name: str) -> tuple[Spec, Network]:
     """The spec, and its network of that name or else its default one."""
+    check_text("architecture", name)
     names = [*_names()]
     for text, spec, network in names:
         if text == name:

@@ -34,6 +34,7 @@ def choose(kind: str, name: str, names: Iterable[str]) -> str:
         ConfigurationError: it is not. The sentence says what it stands for here (see `MEANT`), or
             has the names that there are, the nearest one, or both.
     """
+    check_text(kind, name)
     known = list(names)
     if name in known:
         return name
@@ -46,6 +47,23 @@ def choose(kind: str, name: str, names: Iterable[str]) -> str:
     if len(known) > FEW:
         raise ConfigurationError(f"{refusal}; did you mean {near!r}?")
     raise ConfigurationError(f"{refusal}; there are {', '.join(known)}: did you mean {near!r}?")
+
+
+def check_seed(seed: int) -> int:
+    """A seed, if every generator takes it.
+
+    Raises:
+        ConfigurationError: it is no whole number in [0, 2^31).
+    """
+    if type(seed) is not int or not 0 <= seed < 2**31:
+        raise ConfigurationError(f"seed must be in [0, 2147483648), not {seed!r}")
+    return seed
+
+
+def check_text(kind: str, name: object) -> None:
+    """Raise ConfigurationError unless a name is a text."""
+    if not isinstance(name, str):
+        raise ConfigurationError(f"the name of a {kind} must be a text, not {name!r}")
 
 
 def meant(kind: str, name: str) -> str:

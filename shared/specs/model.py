@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from numbers import Real
 from typing import Any, Literal
 
 from shared.errors import ConfigurationError
@@ -187,7 +188,7 @@ class Settings:
             value = getattr(self, name)
             if value is None and name in ("decay_steps", "warmup_steps"):
                 continue
-            if not isinstance(value, int) or value < 1:
+            if type(value) is not int or value < 1:
                 raise ConfigurationError(
                     f"{name} must be a whole number of at least 1, not {value!r}"
                 )
@@ -198,13 +199,18 @@ class Settings:
             )
         for name in ("learning_rate", "epsilon", "clip_norm"):
             value = getattr(self, name)
-            if value is not None and not 0 < value < float("inf"):
+            if value is None and name == "clip_norm":
+                continue
+            if not (_is_number(value) and 0 < value < float("inf")):
                 raise ConfigurationError(f"{name} must be above 0, not {value!r}")
-        if not 0 <= self.momentum < 1:
+        for name in ("dropout", "nesterov"):
+            if not isinstance(value := getattr(self, name), bool):
+                raise ConfigurationError(f"{name} must be True or False, not {value!r}")
+        if not (_is_number(self.momentum) and 0 <= self.momentum < 1):
             raise ConfigurationError(f"momentum must be in [0, 1), not {self.momentum!r}")
         if self.nesterov and (self.optimizer != "sgd" or not self.momentum):
             raise ConfigurationError("nesterov needs the optimizer sgd with a momentum above 0")
-        if not 0 <= self.weight_decay < float("inf"):
+        if not (_is_number(self.weight_decay) and 0 <= self.weight_decay < float("inf")):
             raise ConfigurationError(f"weight_decay must be at least 0, not {self.weight_decay!r}")
         if self.weight_decay and self.optimizer != "adamw":
             raise ConfigurationError(
@@ -330,6 +336,11 @@ class Spec:
     def files(self) -> tuple[str, ...]:
         """The files that the architecture is written in, its own first."""
         return tuple(dict.fromkeys(case.network.file for case in self.cases))
+
+
+def _is_number(value: object) -> bool:
+    """Whether it is a number, one of NumPy's perhaps; a truth is none."""
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _check_number(name: str, value: object, *, share: bool) -> None:

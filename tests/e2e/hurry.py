@@ -1,8 +1,11 @@
 """What makes a worker do less: it imports little, for a worker does so when it starts."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any
+from unittest.mock import patch
 
 from shared.benchmark import measure
 from shared.data import mnist
@@ -14,6 +17,13 @@ def hurry() -> None:
     """In a worker that starts: leave a part of the sample, and be warm soon."""
     mnist.load = fewer(mnist.load)  # type: ignore[assignment]
     measure.warm_up = partial(measure.warm_up, least=0.1, most=0.5)  # type: ignore[assignment]
+
+
+@contextmanager
+def fewer_digits() -> Iterator[None]:
+    """In a worker that others use later: a part of the sample, for a while."""
+    with patch.object(mnist, "load", fewer(mnist.load)):
+        yield
 
 
 def fewer(load: Any) -> Any:
