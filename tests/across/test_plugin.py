@@ -143,3 +143,25 @@ def test_the_fixture_compares_models(tmp_path: Path) -> None:
     done = run(tmp_path, "-m", "pytest", "-q")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 passed" in done.stdout
+
+
+def test_a_tree_of_symbolic_links_is_triptychs_own(tmp_path: Path) -> None:
+    """As installers leave it that link each file to a cache."""
+    for package in ("triptych", "shared", "torch_impl", "flax_impl", "keras_impl"):
+        for source in (ROOT / package).rglob("*.py"):
+            link = tmp_path / source.relative_to(ROOT)
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(source)
+    code = "import triptych; print(triptych.__file__); print(len(triptych.list_architectures()))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    file, count = done.stdout.split()
+    assert file == str(tmp_path / "triptych" / "__init__.py")
+    assert int(count) >= 14

@@ -106,6 +106,26 @@ def test_failure_has_its_backend_type_and_message(some: Worker) -> None:
     assert some.call(divide, 1, 2) == 0.5
 
 
+class TwoArgumentsError(Exception):
+    """It cannot be read at the other end: it keeps one argument, and is made of two."""
+
+    def __init__(self, first: str, second: str) -> None:
+        super().__init__(f"{first} and {second}")
+
+
+def raise_two() -> None:
+    raise TwoArgumentsError("one", "another")
+
+
+def test_an_error_that_cannot_travel_is_told_and_the_worker_goes_on(some: Worker) -> None:
+    with pytest.raises(WorkerError) as caught:
+        some.call(raise_two)
+    assert str(caught.value) == (
+        f"the {some.backend} backend failed: TwoArgumentsError: one and another"
+    )
+    assert some.call(divide, 6, 2) == 3
+
+
 def test_errors_for_users_come_through_as_they_are(some: Worker) -> None:
     with pytest.raises(ConfigurationError) as caught:
         some.call(refuse, "one sentence")
