@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from shared import registry
 from shared.errors import ConfigurationError
@@ -49,7 +49,10 @@ def build(
     spec = architecture if isinstance(architecture, Spec) else find(architecture)
     check_seed(seed)
     network = spec.configured(config)
-    loaded = backend if hasattr(backend, "build") else registry.load(backend)
+    if not isinstance(backend, str) and hasattr(backend, "build"):
+        loaded = backend
+    else:
+        loaded = registry.load(cast(str, backend))
     return loaded.build(network, seed=seed, dtype=dtype, device=device, variant=variant)
 
 
