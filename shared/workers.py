@@ -253,11 +253,10 @@ class Worker:
 
     def _ended(self) -> WorkerError:
         """Say how the process ended."""
-        # The pool's own thread waits for the process too; whoever comes second learns the status
-        # only a moment later.
-        patience = time.monotonic() + 5
-        while (code := self._process.exitcode) is None and time.monotonic() < patience:
-            time.sleep(0.01)
+        # The pool's own thread asks for the status when the process ends, and one can ask for it
+        # once: two that ask at a time may both learn a wrong one.
+        self._pool.shutdown()
+        code = self._process.exitcode
         if code is None:
             how = "ended, or answers no more"
         elif code < 0:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,21 @@ def test_death_is_told_and_others_go_on(
         mortal.call(divide, 6, 2)  # and it stays dead
     assert str(caught.value) == sentence
     assert some.call(divide, 6, 2) == 3
+
+
+def test_a_death_is_told_as_it_was_where_its_status_comes_late(
+    mortal: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pool's thread reads it, once; another that reads it meanwhile finds nothing there."""
+    read = forkserver.read_signed
+
+    def read_late(descriptor: int) -> int:
+        time.sleep(0.2)
+        return read(descriptor)
+
+    monkeypatch.setattr(forkserver, "read_signed", read_late)
+    with pytest.raises(WorkerError, match=r"ended with status 3$"):
+        mortal.call(end, 3)
 
 
 def test_failure_has_its_backend_type_and_message(some: Worker) -> None:

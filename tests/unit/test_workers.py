@@ -1,12 +1,11 @@
 """The environments of workers, and those that do not start."""
 
 import multiprocessing
-from itertools import count
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from shared import workers
 from shared.errors import BackendMissingError, ConfigurationError
 from shared.workers import TUNED, Worker, environment
 
@@ -34,31 +33,22 @@ def test_worker_of_an_unknown_backend_does_not_start() -> None:
 
 
 class Process:
-    """A process whose status is known when it was asked for a number of times, if ever."""
+    """A process whose status is known when its pool is shut down."""
 
-    def __init__(self, *statuses: int | None) -> None:
-        self._statuses = [*statuses]
-
-    @property
-    def exitcode(self) -> int | None:
-        return self._statuses.pop(0) if len(self._statuses) > 1 else self._statuses[0]
+    exitcode: int | None = None
 
 
 @pytest.mark.parametrize(
-    ("statuses", "how"),
+    ("status", "how"),
     [
-        ((None, None, 3), "ended with status 3"),
-        ((None, -9), "was ended by signal 9 (SIGKILL)"),
-        ((None,), "ended, or answers no more"),
+        (3, "ended with status 3"),
+        (-9, "was ended by signal 9 (SIGKILL)"),
+        (None, "ended, or answers no more"),
     ],
 )
-def test_how_a_process_ended_is_waited_for_a_moment_and_told(
-    monkeypatch: pytest.MonkeyPatch, statuses: tuple[int | None, ...], how: str
-) -> None:
-    seconds = count()
-    monkeypatch.setattr(workers.time, "monotonic", lambda: next(seconds))
-    monkeypatch.setattr(workers.time, "sleep", lambda _: None)
+def test_how_a_process_ended_is_told(status: int | None, how: str) -> None:
     worker: Any = Worker("torch")
-    worker._process = Process(*statuses)
+    worker._process = Process()
+    worker._pool = SimpleNamespace(shutdown=lambda: setattr(worker._process, "exitcode", status))
     message = str(worker._ended())
     assert message == f"the torch backend gave no result: its process {how}"
