@@ -43,7 +43,7 @@ def read(
     else:
         _check_options("", words[:1], [*HELP, VERSION])
     try:
-        namespace, surplus = parser.parse_known_args(words)
+        namespace, surplus = parser.parse_known_args(_joined(words))
     except argparse.ArgumentError as error:
         raise ConfigurationError(_sentence(first, verb, error)) from error
     if surplus:
@@ -74,6 +74,18 @@ def _is_option(word: str) -> bool:
     except ValueError:
         return True
     return False
+
+
+def _joined(words: Sequence[str]) -> list[str]:
+    """The words, with a negative number joined to its option: `argparse` takes -1e-3 for one."""
+    joined: list[str] = []
+    for word in words:
+        follows = joined and joined[-1].startswith("--") and "=" not in joined[-1]
+        if follows and len(joined[-1]) > 2 and word[:1] == "-" and not _is_option(word):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def _check_options(
@@ -112,7 +124,7 @@ def _sentence(title: str, verb: Verb | None, error: argparse.ArgumentError) -> s
     """What `argparse` found wrong, in our words where they are better."""
     message = str(error.message)
     if error.argument_name:
-        name = error.argument_name.partition("/")[0]
+        name = max(error.argument_name.split("/"), key=len)  # the long one
         if message.startswith("expected"):
             return f"{name} needs a value"
         if message.startswith("ignored explicit argument"):

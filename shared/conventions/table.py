@@ -263,9 +263,17 @@ def read(path: Path = RECORDED) -> Conventions:
     return formats.read(
         path,
         "recorded conventions",
-        lambda content: Conventions(content["versions"], content["rows"]),
+        lambda content: Conventions(_cells(content["versions"]), _cells(content["rows"])),
         "is no table of conventions, which `triptych conventions --record` writes",
     )
+
+
+def _cells(rows: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+    """Rows as they were read, if they are rows of texts."""
+    cells = {key: dict(row) for key, row in rows.items()}
+    if not all(isinstance(text, str) for row in cells.values() for text in row.values()):
+        raise TypeError("a value is no text")
+    return cells
 
 
 def show(

@@ -298,7 +298,8 @@ def _named_inputs(inputs: Any) -> dict[str, np.ndarray]:
         inputs = {f"input{index or ''}": array for index, array in enumerate(several)}
     arrays: dict[str, np.ndarray] = {}
     for name, value in inputs.items():
-        array = np.asarray(value)
+        detach = getattr(value, "detach", None)  # a tensor of PyTorch that may want its gradient
+        array = np.asarray(detach().cpu() if detach else value)
         if array.dtype.kind not in "fiub" or not array.ndim:
             raise InputError(
                 f"{name} must be an array of numbers or truths with a batch axis, "
@@ -307,7 +308,10 @@ def _named_inputs(inputs: Any) -> dict[str, np.ndarray]:
         if not np.isfinite(array).all():
             raise InputError(f"{name} has values that are not finite")
         kind = {"f": "float32", "b": "bool"}.get(array.dtype.kind, "int32")
-        arrays[str(name)] = array.astype(kind)
+        with np.errstate(over="ignore"):
+            arrays[str(name)] = array.astype(kind)
+        if not np.isfinite(arrays[str(name)]).all():
+            raise InputError(f"{name} has values that float32 does not reach")
         if kind == "int32" and not np.array_equal(array, arrays[str(name)]):
             raise InputError(f"{name} has integers that are not in int32")
     lengths = {name: len(array) for name, array in arrays.items()}

@@ -191,6 +191,7 @@ def test_both_models_stay_as_they_are(flax: Call, keras: Call) -> None:
         (np.zeros((0, 9, 12, 3)), "batches of one length above 0, not {'input': 0}"),
         ((np.zeros((2, 3)), np.zeros((3, 3))), "not {'input': 2, 'input1': 3}"),
         (np.full((2, 9, 12, 3), np.nan), "input has values that are not finite"),
+        (np.full((2, 9, 12, 3), -1e300), "input has values that float32 does not reach"),
         (np.array(["a"]), "input must be an array of numbers or truths"),
         (np.array([[2**40]]), "input has integers that are not in int32"),
         ({}, "batches of one length above 0"),

@@ -107,6 +107,8 @@ def test_bad_input_gets_one_sentence(
         ("record unet --backend torch -o", "--output needs a value"),
         ("report --from", "--from needs a value"),
         ("compare --no-dropout=yes", "--no-dropout takes no value"),
+        ("list --help=1", "--help takes no value"),
+        ("compare --learning-rate -1e-3", "learning_rate must be above 0, not -0.001"),
         ("show", "show needs ARCHITECTURE (a name from `triptych list`, or a class's"),
         ("train basic_net", "train needs --backend (torch, flax or keras)"),
         (

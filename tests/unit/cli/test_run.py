@@ -1,13 +1,17 @@
 """The exit status of the command, and what it says when a verb fails."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from shared.cli import parser
 from shared.errors import DataError, DivergedError, WorkerError
 from tests.unit.cli.conftest import Triptych
+
+FULL = Path("/dev/full")
 
 
 @pytest.mark.parametrize(
@@ -54,3 +58,34 @@ def test_the_package_is_a_program() -> None:
         check=True,
     )
     assert done.stdout.startswith("triptych 0.")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="there is no device that is full")
+@pytest.mark.parametrize("words", [["list"], ["show", "basic_net"]])
+def test_output_that_cannot_be_written_is_one_sentence(words: list[str]) -> None:
+    with FULL.open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "triptych", *words],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr == "triptych: the output cannot be written: No space left on device\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its pipes tell nothing of their readers")
+@pytest.mark.parametrize("words", [["list"], ["show", "basic_net"]])
+def test_a_reader_that_has_ended_is_no_error(words: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as pipe:
+        done = subprocess.run(
+            [sys.executable, "-m", "triptych", *words],
+            stdout=pipe,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (1, "")

@@ -117,7 +117,18 @@ def test_what_cannot_be_asked_is_no_change(recorded: Conventions) -> None:
     assert table.changed(recorded, now) == []
 
 
-@pytest.mark.parametrize("text", [None, "", "[]", "{}", '{"versions": {}}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        "",
+        "[]",
+        "{}",
+        '{"versions": {}}',
+        '{"versions": {}, "rows": ["std.divisor"]}',
+        '{"versions": {}, "rows": {"std.divisor": {"torch": 1}}}',
+    ],
+)
 def test_what_is_no_record_is_refused(text: str | None, tmp_path: Path) -> None:
     path = tmp_path / "table.json"
     if text is not None:
