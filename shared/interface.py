@@ -4,6 +4,9 @@ NumPy goes in and NumPy comes out, in dictionaries by name: images NHWC, tokens 
 Inside, each backend keeps its framework's own layout.
 """
 
+# The methods of a protocol have no bodies.
+# pyright: reportReturnType=false
+
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping

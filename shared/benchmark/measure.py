@@ -4,6 +4,9 @@ A framework may return from a step before it has computed anything. So every ste
 its own output, its loss as a number; nothing is left over for the next candidate's time.
 """
 
+# The methods of a protocol have no bodies.
+# pyright: reportReturnType=false
+
 from __future__ import annotations
 
 import importlib

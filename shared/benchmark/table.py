@@ -14,9 +14,11 @@ from rich.text import Text
 
 from shared import machine, specs
 from shared.benchmark import accuracy, check
-from shared.benchmark.run import Figure, Outcome, Row, unit
+from shared.benchmark.measure import REFERENCE
+from shared.benchmark.run import Outcome, Row, unit
 from shared.boundary import kept
 from shared.errors import ConfigurationError
+from shared.figures import Figure
 from shared.terminal import colour, print_gaps
 
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
@@ -186,7 +188,7 @@ def comparisons(outcome: Outcome, architecture: str) -> list[str]:
     rows = {(row.backend, row.variant): row for row in outcome.of(architecture)}
     lines = []
     for (backend, variant), row in rows.items():
-        for other in (check.IDIOMATIC, check.REFERENCE):
+        for other in (check.IDIOMATIC, REFERENCE):
             base = rows.get((backend, other))
             if variant != check.TUNED or base is None:
                 continue

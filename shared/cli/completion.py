@@ -39,10 +39,10 @@ def completion(output: Output, options: Options) -> int:
         triptych completion fish | source
     """
     shell = specs.choose("shell", options.shell, SHELLS)
-    import argcomplete
+    from argcomplete.shell_integration import shellcode
 
     # Without the shell's own completion, which has files where a number is wanted.
-    code = argcomplete.shellcode([PROGRAM], use_defaults=False, shell=shell).strip("\n")
+    code = shellcode([PROGRAM], use_defaults=False, shell=shell).strip("\n")
     if output.as_json:
         printing.print_json({"shell": shell, "code": code})
     else:

@@ -93,7 +93,7 @@ def _store(name: str, file: str, folder: Path, bar: _Bar) -> None:
             part.unlink()
 
 
-def _transfer(name: str, file: str, bar: _Bar) -> bytes:
+def _transfer(name: str, file: str, bar: Any) -> bytes:
     """Return a file's checked contents from the first mirror that has them."""
     import pooch
     import requests

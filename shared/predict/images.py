@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import warnings
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -254,7 +255,8 @@ def _digit_size(seen: np.ndarray, *, height_alone: bool = False) -> float:
     The median of what is connected, pixel by pixel of the ink: so specks and the parts of a digit
     in pieces count for little. Where digits may touch beside each other their height says more.
     """
-    parts, _ = ndimage.label(seen, np.ones((3, 3)))
+    labelled: Any = ndimage.label(seen, np.ones((3, 3)))
+    parts: np.ndarray = labelled[0]
     sizes = [0]
     for height, width in ndimage.find_objects(parts):
         sides = height.stop - height.start, width.stop - width.start

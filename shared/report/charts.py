@@ -23,7 +23,9 @@ _STANDS_FOR = {
     "#010303": "var(--keras)",
 }
 _INK, _SOFT, _LINE = list(_STANDS_FOR)[:3]
-_COLOURS = dict(zip(("torch", "flax", "keras"), list(_STANDS_FOR)[3:], strict=True))
+_COLOURS: Mapping[str, str] = dict(
+    zip(("torch", "flax", "keras"), list(_STANDS_FOR)[3:], strict=True)
+)
 _DASHES = {"torch": "-", "flax": (0, (6, 3)), "keras": (0, (1.5, 1.5))}
 _WIDTHS = {"torch": 3.4, "flax": 2.2, "keras": 1.8}
 
@@ -51,7 +53,7 @@ _STYLE: Any = {
 
 
 def lines(
-    series: Mapping[str, Sequence[float]],
+    series: Mapping[str, Sequence[float] | np.ndarray],
     *,
     title: str,
     x: str,
@@ -123,7 +125,8 @@ def bars(
 def _svg(figure: Figure, title: str) -> str:
     """The figure's SVG, without what only a file of its own needs."""
     out = io.StringIO()
-    FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None, "Creator": None})
+    canvas: Any = FigureCanvasSVG(figure)
+    canvas.print_svg(out, metadata={"Date": None, "Creator": None})
     text = out.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)

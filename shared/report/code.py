@@ -10,10 +10,11 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 from pygments.formatters.html import HtmlFormatter
 from pygments.lexers.python import PythonLexer
-from pygments.token import STANDARD_TYPES, Token
+from pygments.token import STANDARD_TYPES
 
 from shared.panels import PANELS, source
 from shared.show import columns
@@ -87,7 +88,7 @@ def highlighted(text: str, *, layers: bool = True) -> list[Line]:
     return lines[:-1] if text.endswith("\n") else lines
 
 
-def _span(kind: Token, text: str, key: str | None) -> str:
+def _span(kind: Any, text: str, key: str | None) -> str:
     short = STANDARD_TYPES.get(kind) or STANDARD_TYPES.get(kind.parent, "")
     html = escape(text)
     if key:

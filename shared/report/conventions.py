@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from shared.asking import NOT_MEASURED
 from shared.conventions import pitfalls, table
 from shared.panels import PANELS
 from shared.report import code, snippets
@@ -75,7 +76,7 @@ def same(conventions: Mapping[str, Any] | None) -> list[tuple[str, str, str]]:
 
 
 def _differs(values: Mapping[str, str]) -> bool:
-    return len({value for value in values.values() if value != table.NOT_MEASURED}) > 1
+    return len({value for value in values.values() if value != NOT_MEASURED}) > 1
 
 
 def _row(

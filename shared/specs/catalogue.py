@@ -12,6 +12,8 @@ from shared.errors import ConfigurationError
 from shared.specs.choosing import check_text, choose, folded
 from shared.specs.model import Network, Spec
 
+PACKAGE = "shared.specs"
+
 
 def discover() -> dict[str, Spec]:
     """The specs of all modules in this package, by name, in the order of every table.
@@ -21,8 +23,8 @@ def discover() -> dict[str, Spec]:
     """
     modules: dict[str, str] = {}
     specs: list[Spec] = []
-    for module in pkgutil.iter_modules(sys.modules[__package__].__path__):
-        spec = getattr(importlib.import_module(f"{__package__}.{module.name}"), "SPEC", None)
+    for module in pkgutil.iter_modules(sys.modules[PACKAGE].__path__):
+        spec = getattr(importlib.import_module(f"{PACKAGE}.{module.name}"), "SPEC", None)
         if spec is None:
             continue
         if spec.name in modules:

@@ -198,9 +198,9 @@ class Settings:
                 f"optimizer must be {known} or {OPTIMIZERS[-1]}, not {self.optimizer!r}"
             )
         for name in ("learning_rate", "epsilon", "clip_norm"):
-            value = getattr(self, name)
-            if value is None and name == "clip_norm":
+            if name == "clip_norm" and self.clip_norm is None:
                 continue
+            value = getattr(self, name)
             if not (_is_number(value) and 0 < value < float("inf")):
                 raise ConfigurationError(f"{name} must be above 0, not {value!r}")
         for name in ("dropout", "nesterov"):
@@ -338,7 +338,7 @@ class Spec:
         return tuple(dict.fromkeys(case.network.file for case in self.cases))
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: Any) -> bool:
     """Whether it is a number, one of NumPy's perhaps; a truth is none."""
     return isinstance(value, Real) and not isinstance(value, bool)
 

@@ -6,7 +6,7 @@ it, and names the one that gives one side's numbers while another gives the othe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -175,7 +175,7 @@ def _turned(
     a_name: str, b_name: str, a: Tensors, b: Tensors, moved: list[str], near: float
 ) -> Cause | None:
     """Gradients that all have their axes swapped, or their kernels flipped."""
-    turns = (
+    turns: Sequence[tuple[str, str, Callable[[np.ndarray], np.ndarray | None]]] = (
         ("transposed kernel", "has its axes swapped", lambda t: t.T if t.ndim == 2 else None),
         (
             "transposed kernel",
