@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from shared.choosing import meant
 from shared.errors import ConfigurationError, InputError
 from shared.interface import DEVICES, DTYPES, PROVED, VARIANTS, Arrays, Inputs
-from shared.specs import Network, Tensor, meant
+from shared.specs import Network, Tensor
 
 # What is asked for
 

@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from shared.choosing import choose
 from shared.errors import BackendMissingError
 from shared.panels import PANELS
-from shared.specs import choose
 
 if TYPE_CHECKING:
     from shared.interface import Backend

@@ -125,8 +125,14 @@ def metadata(
     device: str,
     variant: str,
     dtype: str,
+    data: str | None = None,
+    history: Mapping[str, object] | None = None,
 ) -> dict[str, object]:
-    """What a file of a network's weights says: what they are for, and what they were made by."""
+    """What a file of a network's weights says: what they are for, and what they were made by.
+
+    The data's name and what came of a training are left out where they are not known.
+    """
+    trained = {"data": data, "history": history}
     return {
         **formats.stamp("weights"),
         "architecture": architecture,
@@ -136,6 +142,7 @@ def metadata(
         "device": device,
         "variant": variant,
         "dtype": dtype,
+        **{key: value for key, value in trained.items() if value is not None},
     }
 
 

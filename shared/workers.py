@@ -161,6 +161,10 @@ class Worker:
     Entering it begins the start and does not wait, so several can start at once.
     `startup_seconds` is the time from there until the framework was imported, `import_seconds` the
     import's part of it; they are known when `wait_until_ready` or the first result is.
+
+    Args:
+        backend: "torch", "flax" or "keras".
+        environment: Environment variables that the process has beside this one's.
     """
 
     def __init__(self, backend: str, environment: Mapping[str, str] | None = None) -> None:

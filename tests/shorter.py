@@ -4,13 +4,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from shared.compare import comparison
 from shared.parity import recipes
 from shared.parity.collect import Plan
 from shared.specs import Settings
+from shared.train.worker import Request
 
 
-def quick(**changes: Any) -> comparison.Request:
+def quick(**changes: Any) -> Request:
     """A request for a short training, with these changes."""
     settings = Settings(epochs=1, batch_size=500)
     request = {
@@ -21,7 +21,7 @@ def quick(**changes: Any) -> comparison.Request:
         "seed": 0,
         "device": "cpu",
     }
-    return comparison.Request(**{**request, **changes})
+    return Request(**{**request, **changes})
 
 
 def shorter(plan: Callable[..., Plan], steps: int) -> Callable[..., Plan]:

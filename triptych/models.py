@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, cast
 
 from shared import registry
+from shared.choosing import check_seed
 from shared.errors import ConfigurationError
 from shared.interface import Backend, Model
-from shared.specs import SPECS, Spec, check_seed, find
+from shared.specs import SPECS, Spec, find
 
 
 def list_architectures() -> list[str]:

@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from shared.choosing import check_seed, choose
 from shared.data import mnist, tasks
 from shared.data.mnist import Dataset
 from shared.data.tasks import TaskData
 from shared.errors import ConfigurationError, DataError
 from shared.interface import Model
-from shared.specs import Network, Objective, Settings, Spec, Task, check_seed, choose, find
+from shared.specs import Network, Objective, Settings, Spec, Task, find
 from shared.train import loop
-from shared.train.loop import History
+from shared.train.loop import History, Progress
 from triptych.models import spec_of
 
 
@@ -79,7 +80,7 @@ def fit(
     settings: Settings | None = None,
     *,
     seed: int = 0,
-    report: Callable[[loop.Report], None] | None = None,
+    report: Callable[[Progress], None] | None = None,
     **changes: Any,
 ) -> History:
     """Train a model for its architecture's task.

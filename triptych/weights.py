@@ -43,11 +43,9 @@ def save_weights(
         device=model.device,
         variant=model.variant,
         dtype=model.dtype,
+        data=data.name if data is not None else None,
+        history=history.to_dict(steps=False) if history is not None else None,
     )
-    if data is not None:
-        metadata["data"] = data.name
-    if history is not None:
-        metadata["history"] = history.to_dict(steps=False)
     weights.write(Path(path), model.weights(), metadata)
 
 
@@ -62,6 +60,7 @@ def load_weights(path: str | Path, model: Model) -> None:
         model: What `build` gave; it is changed in place.
 
     Raises:
+        ConfigurationError: The model is none of `build`'s.
         WeightsError: The file cannot be read, holds something else than weights, or its tensors are
             not the network's. The sentence names them all, and the model is as it was.
     """

@@ -25,7 +25,7 @@ from shared.data.batches import batches
 from shared.errors import TriptychError
 from shared.panels import PANELS
 from shared.specs import Settings, Spec
-from shared.train.loop import Report, fit
+from shared.train.loop import Progress, fit
 from shared.workers import Worker, environment
 
 STEPS, EPOCHS = 20, 8
@@ -189,7 +189,7 @@ def loop(name: str, backend: str, device: str, clock: Clock = time.perf_counter)
     bare_loop()
     ours, bare = [], []
 
-    def take_turns(report: Report) -> None:
+    def take_turns(report: Progress) -> None:
         if report.finished is None or report.epoch == 1:  # which compiles
             return
         ours.append(report.finished.train_seconds)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from shared import specs
+from shared.choosing import choose
 from shared.cli.printing import PRINTED
 from shared.errors import ConfigurationError
 
@@ -18,7 +19,7 @@ def architectures(names: Iterable[str]) -> list[specs.Spec]:
 
 def chosen(kind: str, text: str, names: Iterable[str]) -> list[str]:
     """Those that a list with commas names, each once, or all."""
-    return [specs.choose(kind, word, names) for word in dict.fromkeys(words(text))] or [*names]
+    return [choose(kind, word, names) for word in dict.fromkeys(words(text))] or [*names]
 
 
 def words(text: str) -> list[str]:

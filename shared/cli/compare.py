@@ -17,7 +17,7 @@ from shared.cli.options import (
     Variant,
     json_file,
 )
-from shared.cli.report import REPORT, write_pages
+from shared.cli.pages import REPORT, write_pages
 from shared.cli.training import request
 
 

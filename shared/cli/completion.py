@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shared import specs
+from shared.choosing import choose
 from shared.cli import completing, printing
 from shared.cli.arguments import option
 from shared.cli.options import Output
@@ -38,7 +38,7 @@ def completion(output: Output, options: Options) -> int:
 
         triptych completion fish | source
     """
-    shell = specs.choose("shell", options.shell, SHELLS)
+    shell = choose("shell", options.shell, SHELLS)
     from argcomplete.shell_integration import shellcode
 
     # Without the shell's own completion, which has files where a number is wanted.

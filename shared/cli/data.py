@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shared import specs
+from shared.choosing import choose
 from shared.cli import completing, printing
 from shared.cli.arguments import option
 from shared.cli.options import DataDirectory, Output
@@ -46,7 +46,7 @@ def data(data_directory: DataDirectory, output: Output, options: Options) -> int
 
     `verify` exits with 1 when a file is missing or damaged.
     """
-    specs.choose("action of `triptych data`", options.action, ACTIONS)
+    choose("action of `triptych data`", options.action, ACTIONS)
     if options.action == "status":
         return _status(data_directory.data_dir, output)
     if options.name is None:

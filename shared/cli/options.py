@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from shared import specs
+from shared.choosing import choose
 from shared.cli import checks, completing
 from shared.cli.arguments import option
 from shared.cli.printing import PRINTED
@@ -108,7 +109,7 @@ class OneBackend:
 
     def checked(self) -> str:
         """The backend; an unknown one is refused."""
-        return specs.choose("backend", self.backend, PANELS)
+        return choose("backend", self.backend, PANELS)
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ class Device:
         """The device; one that has no meaning is refused before any work is done."""
         from shared.interface import DEVICES
 
-        return specs.choose("device", self.device, DEVICES)
+        return choose("device", self.device, DEVICES)
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ class Variant:
         """The variant; an unknown one is refused before any work is done."""
         from shared.interface import VARIANTS
 
-        return specs.choose("variant", self.variant, VARIANTS)
+        return choose("variant", self.variant, VARIANTS)
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,7 @@ class Dtype:
         """The dtype; an unknown one is refused before any work is done."""
         from shared.interface import DTYPES
 
-        return specs.choose("dtype", self.dtype, DTYPES)
+        return choose("dtype", self.dtype, DTYPES)
 
 
 @dataclass(frozen=True)
@@ -195,13 +196,13 @@ class ProofOptions:
 
         if not self.dtype:
             return [*reversed(PROVED)]  # float64 first: it tells meaning
-        specs.choose("dtype", self.dtype, DTYPES)
+        choose("dtype", self.dtype, DTYPES)
         check_proved(self.dtype)
         return [self.dtype]
 
     def checked_precision(self) -> str:
         """The precision; an unknown one is refused."""
-        return specs.choose("precision", self.precision, PRECISIONS)
+        return choose("precision", self.precision, PRECISIONS)
 
 
 @dataclass(frozen=True)

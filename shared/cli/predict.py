@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared import specs
+from shared.choosing import choose
 from shared.cli import checks, completing, printing
 from shared.cli.arguments import option
 from shared.cli.options import Output, Variant
@@ -58,7 +58,7 @@ def predict(variant: Variant, output: Output, options: Options) -> int:
     Seq2Seq reads digits side by side and draws IMAGE-attention.png. Exits with 2 when a picture
     cannot be read; the others are answered.
     """
-    backend = specs.choose("backend", options.backend, PANELS) if options.backend else None
+    backend = choose("backend", options.backend, PANELS) if options.backend else None
     from shared import caches
     from shared.predict import prediction
 

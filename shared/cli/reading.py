@@ -7,9 +7,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, NoReturn
 
+from shared.choosing import choose, nearest
 from shared.cli.arguments import Verb, options_of
 from shared.errors import ConfigurationError
-from shared.specs import choose, nearest
 
 PROGRAM = "triptych"
 HELP = ("--help", "-h")

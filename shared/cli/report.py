@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from shared import specs
+from shared.choosing import check_seed
 from shared.cli import checks, completing, printing
 from shared.cli.arguments import option
 from shared.cli.options import Backends, Output
-
-if TYPE_CHECKING:
-    from shared.report.files import Saved
-    from shared.report.study import Report
-
-REPORT = "triptych-report"
-"""The folder that pages are written to."""
+from shared.cli.pages import REPORT, write_pages
 
 
 @dataclass(frozen=True)
@@ -79,7 +70,7 @@ def report(backends: Backends, output: Output, options: Options) -> int:
     from shared.report import recorded, recording, run
 
     named = checks.architectures(options.architectures)
-    seed = specs.check_seed(options.seed)
+    seed = check_seed(options.seed)
     folder = checks.writable_folder(options.folder)
     record_path = checks.writable_file(options.record_path) if options.record_path else None
     saved = run.read(options.files)
@@ -105,36 +96,3 @@ def report(backends: Backends, output: Output, options: Options) -> int:
     else:
         print(f"report written to {folder / 'index.html'}")
     return 1 if measured.failed else 0
-
-
-def write_pages(
-    architectures: Sequence[specs.Spec],
-    backends: Sequence[str],
-    saved: Saved,
-    folder: Path,
-    *,
-    seed: int,
-    guide: bool,
-) -> Report:
-    """Measure what was not saved, of the catalogue without architectures, and write the pages.
-
-    Returns:
-        What the pages show. Why backends failed, if any did, is printed too.
-    """
-    from shared import caches
-    from shared.report import run
-
-    caches.keep()
-    with printing.console(stderr=True).status("starting") as status:
-        measured = run.make(
-            architectures or list(specs.SPECS.values()),
-            backends,
-            saved,
-            seed=seed,
-            guide=guide,
-            log=status.update,
-        )
-    run.write(folder, measured)
-    for name, reason in measured.failed.items():
-        print(f"triptych: {name}: {reason}", file=sys.stderr)
-    return measured

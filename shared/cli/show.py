@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shared import specs
+from shared.choosing import choose
 from shared.cli import checks, completing, describing, printing
 from shared.cli.arguments import option
 from shared.cli.options import Output
@@ -41,7 +42,7 @@ def show(output: Output, options: Options) -> int:
     shown = checks.architectures(options.architectures)
     files = [*dict.fromkeys(specs.find_file(name) for name in options.architectures)]
     backend = options.backend
-    backends = [specs.choose("backend", backend, PANELS)] if backend else list(PANELS)
+    backends = [choose("backend", backend, PANELS)] if backend else list(PANELS)
     if output.as_json:
         about = [describing.row(spec) for spec in shown]
         printing.print_json({"architectures": about, **columns.to_dict(files, backends)})

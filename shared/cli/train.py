@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from shared import specs
@@ -55,7 +56,7 @@ def train(
     """
     spec = specs.find(options.architecture)
     from shared import caches, formats, weights, workers
-    from shared.compare import comparison
+    from shared.train import worker as training_process
 
     spec.require_task()
     panel = backend.checked()
@@ -63,22 +64,21 @@ def train(
     history_path = checks.json_file(options.json_path) if options.json_path else None
     asked_for, _ = request(spec, training, data_directory, device, variant, dtype)
     caches.keep()
+    alone = partial(training_process.train, look=False)
     with workers.Worker(panel, workers.environment(asked_for.variant)) as worker:
-        run = worker.call(comparison.train, panel, asked_for, None, False)
+        run = worker.call(alone, panel, asked_for, None)
     history = run.history
-    metadata = {
-        **weights.metadata(
-            spec.name,
-            spec.network.plain_config(),
-            panel,
-            run.versions,
-            device=asked_for.device,
-            variant=asked_for.variant,
-            dtype=asked_for.dtype,
-        ),
-        "data": asked_for.data,
-        "history": history.to_dict(steps=False),
-    }
+    metadata = weights.metadata(
+        spec.name,
+        spec.network.plain_config(),
+        panel,
+        run.versions,
+        device=asked_for.device,
+        variant=asked_for.variant,
+        dtype=asked_for.dtype,
+        data=asked_for.data,
+        history=history.to_dict(steps=False),
+    )
     weights.write(path, run.trained, metadata)
     if history_path:
         more = {"history": history.to_dict(), "weights": str(path)}

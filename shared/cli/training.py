@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shared import specs
+from shared.choosing import check_seed
 from shared.cli.options import DataDirectory, Device, Dtype, TrainingOptions, Variant
 from shared.errors import DownloadError
 
 if TYPE_CHECKING:
-    from shared.compare.comparison import Request
     from shared.data.mnist import Dataset
+    from shared.train.worker import Request
 
 
 def request(
@@ -24,13 +25,13 @@ def request(
     dtype: Dtype,
 ) -> tuple[Request, str]:
     """What a training is to do, and where its data come from."""
-    from shared.compare.comparison import Request
     from shared.data import tasks
     from shared.train import loop
+    from shared.train.worker import Request
 
     preset = spec.preset(training.preset) if training.preset else None
     settings = training.changed(preset.settings if preset else spec.settings)
-    seed = specs.check_seed(training.seed)
+    seed = check_seed(training.seed)
     computed = (device.checked(), variant.checked(), dtype.checked())
     directory = data_directory.data_dir
     loaded = dataset(training.data, directory)

@@ -13,9 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from shared import machine
-from shared.compare.comparison import Comparison, Request, Row
+from shared.compare.comparison import Comparison, Row
 from shared.specs import METRICS
 from shared.terminal import bar, colour, draws, is_amount, means, plot, print_gaps, style
+from shared.train.worker import Request
 
 WIDEST = 32
 """How many characters a column takes on a terminal at most."""
@@ -196,7 +197,10 @@ def _sections(comparison: Comparison) -> list[list[Line]]:
     rates = [row.history.images_per_second for row in rows]
     return [
         [
-            line("version", lambda row: next(iter(row.versions.values()))),
+            Line(
+                "version",
+                [row.versions.get(name, "not known") for name, row in comparison.rows.items()],
+            ),
             line("parameters", lambda row: f"{row.parameters:,}"),
             _shapes(rows),
             Line("first forward pass, difference", _differences(comparison)),

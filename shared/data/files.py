@@ -19,7 +19,7 @@ from pathlib import Path
 
 import platformdirs
 
-from shared.specs import choose
+from shared.choosing import choose
 
 NAMES = ("sample", "mnist", "fashion_mnist")
 DIRECTORY_VARIABLE = "TRIPTYCH_DATA"

@@ -21,9 +21,9 @@ import jupytext
 import nbformat
 from nbformat import NotebookNode, v4
 
+from shared.choosing import choose
 from shared.errors import GuideError
 from shared.panels import PANELS
-from shared.specs import choose
 
 FOLDER = Path(__file__).parents[1] / "guide"
 """Where the chapters are, in the order of their names."""

@@ -17,6 +17,7 @@ from shared.report.recorded import Origin
 from shared.report.study import Study
 from shared.specs import Spec
 from shared.train import loop
+from shared.train.worker import Request
 from shared.workers import Worker, environment
 
 BATCH = 32
@@ -31,7 +32,7 @@ Log = Callable[[str], None]
 """What is told of what is being done."""
 
 
-def request(spec: Spec, seed: int) -> comparison.Request:
+def request(spec: Spec, seed: int) -> Request:
     """A training that is short, and has no dropout: as many steps as are soon done."""
     task = spec.require_task()
     operations = BATCH * spec.operations.training
@@ -40,9 +41,7 @@ def request(spec: Spec, seed: int) -> comparison.Request:
     settings = replace(spec.settings, epochs=1, batch_size=BATCH, dropout=False)
     loop.check_batch(settings, available)
     examples = min(steps * BATCH, available)
-    return comparison.Request(
-        spec.name, "sample", None, settings, seed, "cpu", examples=examples, quiet=True
-    )
+    return Request(spec.name, "sample", None, settings, seed, "cpu", examples=examples, quiet=True)
 
 
 def train(studies: Sequence[Study], backends: Sequence[str], seed: int, log: Log) -> None:

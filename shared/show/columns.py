@@ -20,8 +20,8 @@ from rich.style import Style
 from rich.syntax import ANSISyntaxTheme, Syntax
 from rich.text import Text
 
+from shared.choosing import choose
 from shared.panels import FORWARD, PANELS, source
-from shared.specs import choose
 from shared.terminal import draws, style
 
 NARROWEST = 60  # characters: below it the panels are shown one under another

@@ -1,12 +1,11 @@
 """One frozen description of every architecture: what to build, on what, for which task.
 
 Every architecture has a module here with a `SPEC`, and the catalogue takes it by itself. A new one
-needs no line elsewhere. These modules import nothing but the standard library and `shared.errors`,
-so that listing the catalogue costs nothing.
+needs no line elsewhere. These modules import nothing but the standard library,
+`shared.errors` and `shared.choosing`, so that listing the catalogue costs nothing.
 """
 
 from shared.specs.catalogue import SPECS, find, find_file, is_name
-from shared.specs.choosing import check_seed, choose, meant, nearest
 from shared.specs.inference import inference_model
 from shared.specs.model import (
     END,
@@ -55,12 +54,8 @@ __all__ = [
     "Spec",
     "Task",
     "Tensor",
-    "check_seed",
-    "choose",
     "find",
     "find_file",
     "inference_model",
     "is_name",
-    "meant",
-    "nearest",
 ]

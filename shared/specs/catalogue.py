@@ -8,8 +8,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from shared.choosing import check_text, choose, folded
 from shared.errors import ConfigurationError
-from shared.specs.choosing import check_text, choose, folded
 from shared.specs.model import Network, Spec
 
 PACKAGE = "shared.specs"

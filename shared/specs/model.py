@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from numbers import Real
 from typing import Any, Literal
 
+from shared.choosing import choose
 from shared.errors import ConfigurationError
-from shared.specs.choosing import choose
 
 Config = Mapping[str, Any]
 

@@ -100,8 +100,13 @@ class History:
 
 
 @dataclass(frozen=True)
-class Report:
-    """Where a training stands, a few times a second."""
+class Progress:
+    """Where a training stands, a few times a second.
+
+    Epochs and steps are counted from 1, the steps of this epoch alone. The loss is the mean of its
+    last 50 steps, `accuracy` theirs in percent; at the epoch's end, which `finished` tells of, both
+    are the whole epoch's.
+    """
 
     epoch: int
     epochs: int
@@ -120,7 +125,7 @@ def fit(
     settings: Settings,
     *,
     seed: int = 0,
-    report: Callable[[Report], None] | None = None,
+    report: Callable[[Progress], None] | None = None,
 ) -> History:
     """Train a model.
 
@@ -171,7 +176,7 @@ def fit(
                     loss, accuracy = _mean(results[-50:])
                     rate = len(results) * settings.batch_size / (reported - start)
                     report(
-                        Report(number, settings.epochs, len(results), steps, loss, accuracy, rate)
+                        Progress(number, settings.epochs, len(results), steps, loss, accuracy, rate)
                     )
         loss, accuracy = _mean(results)  # waits for the last step
         trained = time.perf_counter()
@@ -203,7 +208,7 @@ def fit(
         model.record_epoch(loss, accuracy, epoch.test_accuracy)
         if report:
             rate = len(results) * settings.batch_size / epoch.train_seconds
-            report(Report(number, settings.epochs, steps, steps, loss, accuracy, rate, epoch))
+            report(Progress(number, settings.epochs, steps, steps, loss, accuracy, rate, epoch))
 
     history.seconds = time.perf_counter() - began
     later_images -= settings.batch_size

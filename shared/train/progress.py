@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
 
 from shared.specs import METRICS
-from shared.train.loop import Epoch, Report
+from shared.train.loop import Epoch, Progress
 
 
 @contextmanager
-def progress(label: str, console: Console) -> Iterator[Callable[[Report], None]]:
+def progress(label: str, console: Console) -> Iterator[Callable[[Progress], None]]:
     """Show reports: a live bar on a terminal, a plain line an epoch elsewhere."""
     if not console.is_terminal:
         yield lambda report: _print_epoch(label, report, console)
@@ -25,10 +26,10 @@ def progress(label: str, console: Console) -> Iterator[Callable[[Report], None]]
         TextColumn("{task.fields[figures]}"),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console) as bars:
+    with Bars(*columns, console=console) as bars:
         bar = bars.add_task(f"{label}: compiling", total=None, figures="")
 
-        def show(report: Report) -> None:
+        def show(report: Progress) -> None:
             tested = report.finished
             bars.update(
                 bar,
@@ -49,7 +50,7 @@ def _score(epoch: Epoch) -> str:
     return f"{METRICS[metric]} {value:.2f} %"
 
 
-def _print_epoch(label: str, report: Report, console: Console) -> None:
+def _print_epoch(label: str, report: Progress, console: Console) -> None:
     if report.finished:
         console.print(
             f"{label} epoch {report.epoch}/{report.epochs}: loss {report.loss:.4f}, "

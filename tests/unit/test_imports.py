@@ -15,7 +15,7 @@ from tests.sources import ARCHITECTURES, FRAMEWORKS, OWN, ROOT, fresh
 # The rooms of `shared`, from the bottom up: each may import what stands in a line below its own.
 ORDER = (
     ("errors", "asking"),
-    ("formats", "panels", "strict"),
+    ("choosing", "formats", "panels", "strict"),
     ("specs",),
     ("interface", "weights"),
     ("boundary", "reprs"),

@@ -14,12 +14,13 @@ from rich.text import Text
 
 from shared import specs
 from shared.compare import table as compare_table
-from shared.compare.comparison import Comparison, Request, Row
+from shared.compare.comparison import Comparison, Row
 from shared.panels import PANELS
 from shared.parity import table
 from shared.parity.checks import Check, Outcome
 from shared.terminal import COLOURS, bar, block, colour, is_amount, means, plot
 from shared.train.loop import Epoch, History
+from shared.train.worker import Request
 
 README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 ALL = list(PANELS)
@@ -192,7 +193,10 @@ def of_the_readme() -> dict[str, Row]:
         "seconds": numbers("training in all", " s"),
         "peak_memory_mib": numbers("peak memory", " MiB"),
         "difference": [0.0, *map(float, cells["first forward pass, difference"][1:])],
-        "versions": [{"library": version} for version in cells["version"]],
+        "versions": [
+            {"jax": "0.1", name: version}
+            for name, version in zip(ALL, cells["version"], strict=True)
+        ],
     }
     return {
         name: row(name, **{key: values[i] for key, values in changes.items()})

@@ -12,7 +12,7 @@ from tests.printed import refused
 from tests.sources import fresh
 from tests.unit.cli.conftest import Triptych
 
-MAY_BE_IMPORTED = {"cli", "errors", "panels", "registry", "specs", "strict"}
+MAY_BE_IMPORTED = {"choosing", "cli", "errors", "panels", "registry", "specs", "strict"}
 SHARED = {
     kind
     for kind in vars(options).values()

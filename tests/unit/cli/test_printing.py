@@ -12,6 +12,7 @@ from shared.compare import comparison
 from shared.parity import ladder
 from shared.parity.checks import Check, Outcome
 from shared.train import loop
+from shared.train.worker import Request
 from tests.printed import as_json
 
 
@@ -19,7 +20,7 @@ def test_results_are_printed_where_no_file_is_named(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    request = comparison.Request("basic_net", "sample", None, specs.Settings(), 0, "cpu")
+    request = Request("basic_net", "sample", None, specs.Settings(), 0, "cpu")
     epoch = loop.Epoch(0.5, 80.0, math.nan, 75.0, 1.0, 1.0, {"accuracy": 75.0})
     history = loop.History(specs.Settings(), 0, [epoch])
     row = comparison.Row({"torch": "9"}, 3, {"logits": (64, 10)}, math.inf, history, 1.0, None)

@@ -8,7 +8,7 @@ import pytest
 from shared import specs
 from shared.cli import options, parser, training
 from shared.cli.arguments import read_options
-from shared.compare.comparison import Request
+from shared.train.worker import Request
 
 
 def request(*arguments: str) -> Request:

@@ -12,6 +12,7 @@ from shared import machine, registry, specs, strict
 from shared.compare import comparison, table
 from shared.errors import ConfigurationError
 from shared.train import loop
+from shared.train.worker import Run
 from shared.workers import Worker
 from tests.printed import shown
 from tests.shorter import quick
@@ -31,7 +32,7 @@ class Ready(Worker):
         epoch = loop.Epoch(0.5, 80.0, 0.5, 75.0, 1.0, 1.0, {"accuracy": 75.0})
         history = loop.History(specs.Settings(), 0, [epoch])
         outputs = {"logits": np.ones((64, 10))}
-        self.run = comparison.Run({"torch": "9"}, 3, outputs, {}, {}, history, 1.0, None)
+        self.run = Run({"torch": "9"}, 3, outputs, {}, {}, history, 1.0, None)
 
     def wait_until_ready(self) -> None:
         pass

@@ -10,7 +10,6 @@ import nbformat
 import pytest
 
 from shared import formats, strict
-from shared.compare.comparison import Request
 from shared.errors import DataError
 from shared.panels import PANELS
 from shared.parity.checks import Check
@@ -18,6 +17,7 @@ from shared.report import chapters, files, guide, recorded, recording, results
 from shared.report.recorded import Origin, Parity, Printed, Recorded, Score
 from shared.report.study import Report, Study
 from shared.specs import SPECS
+from shared.train.worker import Request
 from tests.assertions import status
 from tests.sources import SHIPPED
 

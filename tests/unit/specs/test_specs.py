@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from shared import specs
+from shared.choosing import choose
 from shared.errors import ConfigurationError
 from shared.panels import PANELS, source
-from shared.specs import SPECS, Network, Preset, Settings, Spec, choose, find, find_file
+from shared.specs import SPECS, Network, Preset, Settings, Spec, find, find_file
 from shared.specs.catalogue import discover
 
 STATED = {
