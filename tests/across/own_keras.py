@@ -9,7 +9,7 @@ from keras import layers, ops
 from torch import Tensor
 
 from shared.errors import TriptychError
-from shared.parity import compare_models
+from shared.parity.user_models import compare_models
 
 IMAGES = np.random.default_rng(2).normal(size=(4, 6, 8, 3)).astype("float32")
 

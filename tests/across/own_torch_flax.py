@@ -10,7 +10,7 @@ from flax import linen as nn
 from torch import Tensor
 
 from shared.errors import TriptychError
-from shared.parity import assert_same_model, compare_models
+from shared.parity.user_models import assert_same_model, compare_models
 from tests.examples.own_models import IMAGES, MAPPING, Flax, Torch
 
 RANDOM = np.random.default_rng(5)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from shared.errors import ConfigurationError
-from shared.parity import compare_models
+from shared.parity.user_models import compare_models
 from tests.printed import refused
 
 

@@ -50,16 +50,6 @@ def test_a_verb_gives_its_status(triptych: Triptych, monkeypatch: pytest.MonkeyP
     assert triptych("list") == (1, "", "")
 
 
-def test_the_package_is_a_program() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "shared.cli", "--version"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.startswith("triptych 0.")
-
-
 @pytest.mark.skipif(not FULL.exists(), reason="there is no device that is full")
 @pytest.mark.parametrize("words", [["list"], ["show", "basic_net"]])
 def test_output_that_cannot_be_written_is_one_sentence(words: list[str]) -> None:
