@@ -51,7 +51,8 @@ class Seq2Seq(keras.Model):
         self.columns_fc = layers.Dense(embed_dim, name="columns_fc")
         self.encoder = [EncoderLayer(embed_dim, num_heads) for _ in range(num_layers)]
         self.encoder_norm = LayerNorm(name="encoder_norm")
-        self.embedding = layers.Embedding(num_classes + 2, embed_dim)  # the digits, END, START
+        # The digits, END, START.
+        self.embedding = layers.Embedding(num_classes + 2, embed_dim, name="embedding")
         self.decoder = [DecoderLayer(embed_dim, num_heads) for _ in range(num_layers)]
         self.decoder_norm = LayerNorm(name="decoder_norm")
         self.fc = layers.Dense(num_classes + 1, name="fc")

@@ -1,5 +1,7 @@
 """The panels' files mirror each other, and the first rung says where they do not."""
 
+import ast
+
 import pytest
 
 from shared import specs
@@ -13,6 +15,44 @@ FILES = sorted({file for spec in specs.SPECS.values() for file in spec.files})
 @pytest.mark.parametrize("file", FILES)
 def test_panels_mirror_each_other(file: str) -> None:
     assert mirror.compare(file) == []
+
+
+WITHOUT_WEIGHTS = {"Dropout", "Layer", "MaxPooling2D", "ReLU", "RNN"}
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_keras_layers_with_weights_have_names_and_those_of_their_attributes(file: str) -> None:
+    """Keras would count them otherwise: dense_3, in one process another number than in the next."""
+    tree = ast.parse(source("keras", file).read_text("utf-8"))
+    nodes = [*ast.walk(tree)]
+    makers = {
+        node.targets[0].id: ast.unparse(node.value.args[0])
+        for node in nodes
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and isinstance(node.value, ast.Call)
+        and ast.unparse(node.value.func) == "partial"
+    }
+    attributes = {
+        id(node.value): node.targets[0].attr
+        for node in nodes
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Attribute)
+    }
+    constructors = [
+        node for node in nodes if isinstance(node, ast.FunctionDef) and node.name == "__init__"
+    ]
+    assert constructors
+    for node in [inner for outer in constructors for inner in ast.walk(outer)]:
+        if not isinstance(node, ast.Call) or any(each.arg is None for each in node.keywords):
+            continue  # what is handed on by ** has its name where it comes from
+        called = ast.unparse(node.func)
+        package, _, cls = makers.get(called, called).rpartition(".")
+        if package != "layers" or cls in WITHOUT_WEIGHTS:
+            continue
+        names = [ast.unparse(each.value) for each in node.keywords if each.arg == "name"]
+        assert names, f"{file}.py:{node.lineno}: {cls} has no name"
+        attribute = attributes.get(id(node))
+        assert attribute is None or repr(attribute) == names[0]
 
 
 @pytest.mark.parametrize("file", FILES)
