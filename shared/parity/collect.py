@@ -171,7 +171,7 @@ class Session:
             model.load_weights(start)
             stepper = probe.stepper(self.plan.task, settings, recipes.RATE)
             steps = self.plan.steps if settings else 1
-            leads = recipe == recipes.FORCED and dtype == "float64"
+            leads = recipe == recipes.TEACHER_FORCED and dtype == "float64"
             track: dict[str, list[np.ndarray]] = {}
             for index, batch in enumerate(self.plan.batches[:steps]):
                 before = self._remember(model, stepper) if leads else {}
@@ -186,10 +186,10 @@ class Session:
                         for name, array in model.weights().items()
                     }
             arrays |= _under(f"steps/{recipe}", {n: np.stack(s) for n, s in track.items()})
-            if recipe == recipes.FORCED:
+            if recipe == recipes.TEACHER_FORCED:
                 self.trained[dtype] = (model.weights(), stepper.slots())
         if dtype == "float32" and self.led:
-            arrays |= self._forced()
+            arrays |= self._teacher_forced()
         return arrays
 
     def _remember(self, model: Model, stepper: Stepper) -> Arrays:
@@ -203,12 +203,12 @@ class Session:
         self.led.append({"weights": weights, "slots": slots})
         return before
 
-    def _forced(self) -> Arrays:
+    def _teacher_forced(self) -> Arrays:
         """What each float32 step changes, from the state of the float64 training before it."""
         task = self.plan.task
         assert task is not None
         model = self.models["float32"]
-        stepper = self.probes["float32"].stepper(task, recipes.RECIPES[recipes.FORCED])
+        stepper = self.probes["float32"].stepper(task, recipes.RECIPES[recipes.TEACHER_FORCED])
         track: dict[str, list[np.ndarray]] = {}
         for index, led in enumerate(self.led):
             before = led["weights"]
@@ -297,12 +297,12 @@ class Session:
         return Continued(outputs, landed, self.go_on("float64", state, slots)[1])
 
     def go_on(self, dtype: str, state: Arrays, slots: Slots) -> tuple[Arrays, Arrays]:
-        """Take over a training of the forced recipe: the outputs now, the weights when it ends."""
+        """Take over the teacher-forced recipe's training: outputs now, the weights when it ends."""
         assert self.plan.task is not None
         model, probe = self.models[dtype], self.probes[dtype]
         model.load_weights(state)
         outputs = model(sample_batch(self.plan.case, BATCHES[-1], dtype))
-        stepper = probe.stepper(self.plan.task, recipes.RECIPES[recipes.FORCED])
+        stepper = probe.stepper(self.plan.task, recipes.RECIPES[recipes.TEACHER_FORCED])
         stepper.load_slots(slots, self.plan.steps)
         for batch in self.plan.batches[self.plan.steps :]:
             stepper.step(cast(batch, dtype))

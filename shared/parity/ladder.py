@@ -222,7 +222,7 @@ class _Climb:
                 if result is None:
                     pair = judge.Pair(evidence[a], evidence[b], dtype)
                     result = resumed(pair, saved[a], continued[a, b])
-                yield self._check("resume", dtype, f"{a}>{b}", result, recipes.FORCED)
+                yield self._check("resume", dtype, f"{a}>{b}", result, recipes.TEACHER_FORCED)
 
 
 Key = TypeVar("Key")

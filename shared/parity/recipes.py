@@ -26,7 +26,7 @@ STEPS = 50
 FURTHER = 10
 """Steps that another backend goes on for, after the weights were handed over."""
 
-FORCED = "adam"
+TEACHER_FORCED = "adam"
 """The recipe of which every step is also made from the reference's weights."""
 
 SHIPPED = "adam as shipped"

@@ -10,18 +10,18 @@ from shared.parity.judge.results import Differences, Result, Status
 from shared.parity.judge.rungs import rungs
 from shared.parity.judge.shipped import shipped_step
 from shared.parity.judge.single import dropout, variants
-from shared.parity.judge.trainings import FORCED_HOLDS, forced, is_held
+from shared.parity.judge.trainings import TEACHER_FORCED_HOLDS, is_held, teacher_forced
 
 __all__ = [
-    "FORCED_HOLDS",
+    "TEACHER_FORCED_HOLDS",
     "Differences",
     "Pair",
     "Result",
     "Status",
     "dropout",
-    "forced",
     "is_held",
     "rungs",
     "shipped_step",
+    "teacher_forced",
     "variants",
 ]

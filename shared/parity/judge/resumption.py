@@ -10,7 +10,7 @@ from shared.parity import collect, recipes
 from shared.parity.collect import Continued, Saved
 from shared.parity.judge.pair import Pair
 from shared.parity.judge.results import Differences, Result
-from shared.parity.judge.trainings import FORCED_HOLDS, forced, is_held
+from shared.parity.judge.trainings import TEACHER_FORCED_HOLDS, is_held, teacher_forced
 
 
 def resumed(pair: Pair, saved: Saved, continued: Continued) -> Result:
@@ -57,10 +57,10 @@ def resumed(pair: Pair, saved: Saved, continued: Continued) -> Result:
     }
     pair.measure(forward, differences)
     parted = differences.failing
-    if parted and not differences.problems and is_held(forced(pair)):
+    if parted and not differences.problems and is_held(teacher_forced(pair)):
         grown = [n for n in parted if differences.values[n] <= 2 * max(rounding.get(n, [0]))]
         if grown == parted:
             most = max(differences.values.values())
-            message = f"rounding that grows or a kink: {FORCED_HOLDS}"
+            message = f"rounding that grows or a kink: {TEACHER_FORCED_HOLDS}"
             return Result("bounded", most, None, message)
     return differences.result()

@@ -8,7 +8,7 @@ from shared.parity import recipes
 from shared.parity.judge.pair import Pair
 from shared.parity.judge.passes import activations, buffers, gradients, tensors
 from shared.parity.judge.results import Result
-from shared.parity.judge.trainings import forced, optimizer
+from shared.parity.judge.trainings import optimizer, teacher_forced
 
 
 def rungs(pair: Pair) -> Iterator[tuple[str, str, Result]]:
@@ -27,9 +27,9 @@ def rungs(pair: Pair) -> Iterator[tuple[str, str, Result]]:
         masked = pair.compare(["dropout loss", "dropout gradients"])
         yield "dropout", "given masks", pair.explained("dropout", masked)
     if pair.has("steps"):
-        each_step = forced(pair) if pair.dtype == "float32" else None
+        each_step = teacher_forced(pair) if pair.dtype == "float32" else None
         if each_step is not None:
-            yield "teacher-forced", recipes.FORCED, each_step
+            yield "teacher-forced", recipes.TEACHER_FORCED, each_step
         for recipe in recipes.RECIPES:
             if pair.has(f"steps/{recipe}"):
                 yield "optimizers", recipe, optimizer(pair, recipe, each_step)

@@ -12,10 +12,10 @@ from shared.parity.judge.pair import Pair
 from shared.parity.judge.results import Differences, Result
 from shared.parity.judge.shipped import shipped
 
-FORCED_HOLDS = "each step from the same weights is within its own rounding"
+TEACHER_FORCED_HOLDS = "each step from the same weights is within its own rounding"
 
 
-def optimizer(pair: Pair, recipe: str, forced: Result | None) -> Result:
+def optimizer(pair: Pair, recipe: str, each_step: Result | None) -> Result:
     """Parameters, statistics and the optimizer's state after each step.
 
     float32 may have drifted no further at any step than the rounding of the better backend
@@ -37,9 +37,9 @@ def optimizer(pair: Pair, recipe: str, forced: Result | None) -> Result:
     if not parted and not problems:
         return differences.result()
     first = min(parted, default=0)
-    if not problems and is_held(forced) and (first or 0 in forced_kinks(pair)):
+    if not problems and is_held(each_step) and (first or 0 in teacher_forced_kinks(pair)):
         most = max(float(steps.max()) for steps in tracks.values())
-        message = f"rounding that grows or a kink: {FORCED_HOLDS}"
+        message = f"rounding that grows or a kink: {TEACHER_FORCED_HOLDS}"
         return Result("bounded", most, None, message)
     return differences.result(pair.divergence(f"optimizers/{recipe}"))
 
@@ -110,7 +110,7 @@ def rounding(pair: Pair, single: str, double: tuple[str, str]) -> dict[str, list
     return sides
 
 
-def forced(pair: Pair) -> Result | None:
+def teacher_forced(pair: Pair) -> Result | None:
     """What each float32 step changes, all from the reference's weights.
 
     A step where a backend fell on the other side of a kink may change something else; those
@@ -122,7 +122,7 @@ def forced(pair: Pair) -> Result | None:
     if pair.a.unbiased != pair.b.unbiased:  # held exactly in float64
         tracks = {n: steps for n, steps in tracks.items() if not n.endswith("running_var")}
     count = max((len(steps) for steps in tracks.values()), default=0)
-    kinks = forced_kinks(pair)
+    kinks = teacher_forced_kinks(pair)
     smooth = [step for step in range(count) if step not in kinks]
     floors = {
         name: min(float(steps[smooth].max(initial=0)) for steps in sides)
@@ -146,8 +146,8 @@ def forced(pair: Pair) -> Result | None:
     return result
 
 
-def forced_kinks(pair: Pair) -> dict[int, str]:
-    """The steps of the forced training in which a backend fell on a kink's other side."""
+def teacher_forced_kinks(pair: Pair) -> dict[int, str]:
+    """The steps of the teacher-forced training in which a backend fell on a kink's other side."""
     return {
         int(name.partition("/")[0]): f"{e.backend} at {name.partition('/')[2]}"
         for e in (pair.b, pair.a)
@@ -155,6 +155,6 @@ def forced_kinks(pair: Pair) -> dict[int, str]:
     }
 
 
-def is_held(forced: Result | None) -> bool:
+def is_held(each_step: Result | None) -> bool:
     """Whether every step of a training is known to be right by itself."""
-    return forced is not None and forced.status in ("passed", "bounded")
+    return each_step is not None and each_step.status in ("passed", "bounded")

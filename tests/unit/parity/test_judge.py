@@ -307,7 +307,7 @@ def test_a_kink_does_not_explain_what_comes_after_it() -> None:
 
 
 def trained(dtype: str, seed: int, size: float = 0.0, *, first: float = 0.0) -> Arrays:
-    """Sketches along 50 steps, with rounding that grows from nothing to a size, and forced steps.
+    """Sketches along 50 steps, with rounding that grows from nothing, and teacher-forced steps.
 
     `first` is what the first step has too much.
     """
@@ -333,7 +333,7 @@ def trained(dtype: str, seed: int, size: float = 0.0, *, first: float = 0.0) -> 
 def training(
     a: Arrays, b: Arrays, *, wrong: Mapping[int, float] | float = 0.0, kinks: int = 0
 ) -> dict[str, judge.Result]:
-    """Two float32 trainings; of b's forced steps some are wrong, and the first have kinks."""
+    """Two float32 trainings; some of b's teacher-forced steps are wrong, the first have kinks."""
     double = {**VALUES, **trained("float64", 0)}
     one, other = {**rounded(VALUES, 0, 0), **a}, {**rounded(VALUES, 0, 0), **b}
     steps = np.ones(recipes.STEPS)
@@ -385,7 +385,7 @@ def test_the_first_step_has_no_drift_to_excuse_it() -> None:
     assert training(one, wrong, kinks=1)["optimizers adam"].status == "bounded"
 
 
-def test_forced_steps_may_differ_only_where_there_is_a_kink() -> None:
+def test_teacher_forced_steps_may_differ_only_where_there_is_a_kink() -> None:
     one, other = trained("float32", 1), trained("float32", 2)
     assert training(one, other)["teacher-forced adam"].status == "passed"
     assert training(one, other, wrong={2: 0.5})["teacher-forced adam"].status == "failed"
