@@ -114,13 +114,13 @@ def _outline(step: Step) -> tuple[object, ...]:
 
 def _needed(steps: dict[int, Step], outputs: Iterable[Source]) -> dict[int, Step]:
     """Without what has no effect on outputs or decisions, or is the same for all inputs."""
-    expected: set[int] = set()
+    needed: set[int] = set()
     ahead = [x for x in outputs if isinstance(x, int)]
     ahead += [number for number, step in steps.items() if step.kind == "bool"]
     while ahead:
         number = ahead.pop()
-        if number not in expected:
-            expected.add(number)
+        if number not in needed:
+            needed.add(number)
             ahead += [x for x in steps[number].inputs if isinstance(x, int)]
     constant: set[int] = set()
     for number, step in steps.items():
@@ -129,7 +129,7 @@ def _needed(steps: dict[int, Step], outputs: Iterable[Source]) -> dict[int, Step
     return {
         number: replace(step, inputs=tuple(x for x in step.inputs if x not in constant))
         for number, step in steps.items()
-        if number in expected and number not in constant
+        if number in needed and number not in constant
     }
 
 

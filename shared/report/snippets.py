@@ -36,15 +36,15 @@ def _entries(function: ast.FunctionDef) -> Iterator[tuple[str, ast.expr]]:
 
 def _code(function: ast.FunctionDef, value: ast.expr) -> str:
     """The statements that a value depends on, and the value."""
-    expected = _names(value)
+    needed = _names(value)
     kept: list[ast.stmt] = []
     for statement in reversed(function.body):
         if isinstance(statement, ast.Return) or value in ast.walk(statement):
             continue
         touched = _assigned(statement)
-        if touched & expected or (_mentions(statement) & expected and not touched):
+        if touched & needed or (_mentions(statement) & needed and not touched):
             kept.append(statement)
-            expected |= _names(statement)
+            needed |= _names(statement)
     lines = [ast.unparse(statement) for statement in reversed(kept)]
     return "\n".join([*lines, ast.unparse(value)])
 
