@@ -85,7 +85,7 @@ def read(path: Path, kind: str, take: Callable[[Any], Value], otherwise: str) ->
     Args:
         path: The file.
         kind: Which it must be, if it says any.
-        take: Takes what is wanted from the content; what it raises tells that the file lacks it.
+        take: Takes what is needed from the content; what it raises tells that the file lacks it.
         otherwise: What the file is not, in a sentence that goes on after its path.
 
     Raises:

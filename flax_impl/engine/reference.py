@@ -80,7 +80,7 @@ class Reference:
             return float(np.mean(losses))
 
     def resolved(self) -> dict[str, str]:
-        """What is in force in this way alone."""
+        """What is in force in this variant alone."""
         return {"compiled": "gradients and update apart, by jax.jit"}
 
 

@@ -52,7 +52,7 @@ class Reference:
         return float(history.history["loss"][-1])
 
     def resolved(self) -> dict[str, str]:
-        """What is in force in this way alone."""
+        """What is in force in this variant alone."""
         plainly = "no" if keras.backend.backend() == "torch" else "as a graph, without XLA"
         return {"compiled": "by XLA" if self.model.jit_compile else plainly}
 

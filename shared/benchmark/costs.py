@@ -202,7 +202,7 @@ def loop(name: str, backend: str, device: str, clock: Clock = time.perf_counter)
 
 
 def loader(times: int = 3, size: int = 15, clock: Clock = time.perf_counter) -> Pair:
-    """In a worker: an epoch of our batches against as many images from torchvision's way."""
+    """In a worker: an epoch of our batches against as many images from torchvision's loader."""
     digits = mnist.load("sample").train
     count = size * BATCH
     ready = {"image": mnist.normalise(digits.images[:count]), "label": digits.labels[:count]}

@@ -1,6 +1,6 @@
 """The benchmark: every candidate in a process of its own, in rounds that go around among them.
 
-A candidate is an architecture in one backend and one way. All candidates of an architecture are
+A candidate is an architecture in one backend and one variant. All candidates of an architecture are
 alive together, and in every round each has its turn in each measurement. So a minute in which the
 machine is slow is slow for all of them, and the median of the rounds leaves it out.
 """

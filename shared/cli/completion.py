@@ -41,7 +41,7 @@ def completion(output: Output, options: Options) -> int:
     shell = choose("shell", options.shell, SHELLS)
     from argcomplete.shell_integration import shellcode
 
-    # Without the shell's own completion, which has files where a number is wanted.
+    # Without the shell's own completion, which has files where a number is expected.
     code = shellcode([PROGRAM], use_defaults=False, shell=shell).strip("\n")
     if output.as_json:
         printing.print_json({"shell": shell, "code": code})

@@ -171,7 +171,9 @@ def _titles(request: Request) -> tuple[str, str]:
     momentum = f" and momentum {settings.momentum:g}" if settings.optimizer == "sgd" else ""
     changes = {"up": settings.warmup_steps, "down": settings.decay_steps}
     dtype = "" if request.dtype == "float32" else f"{request.dtype}, "
-    schedule = ", ".join(f"{way} in {steps:,} steps" for way, steps in changes.items() if steps)
+    schedule = ", ".join(
+        f"{direction} in {steps:,} steps" for direction, steps in changes.items() if steps
+    )
     return (
         f"{request.architecture} on {request.data}",
         f"epochs {settings.epochs}, batch {settings.batch_size}, "

@@ -97,7 +97,7 @@ def _pictures(spec: Spec, examples: Mapping[str, Any]) -> list[dict[str, Any]]:
         )
     for number, scene in enumerate(examples["scenes"], 1):
         canvas = look.picture(scene["pixels"])[..., None]
-        for which, mask in (("wanted", scene["mask"]), ("predicted", scene["predicted"])):
+        for which, mask in (("expected", scene["mask"]), ("predicted", scene["predicted"])):
             picture = draw.mask_picture(canvas, look.picture(mask))
             pictures.append(
                 {"caption": f"canvas {number}, {which}", "note": "", "data": _png(picture)}

@@ -83,8 +83,8 @@ def matrices(checks: Iterable[Check], backends: Sequence[str], page: str) -> lis
 
 def _of(checks: Sequence[Check], rung: str, who: str, dtype: str) -> list[Check]:
     """The checks of a cell; a pair has both directions of an exchange."""
-    ways = (who.split("-"), who.split("-")[::-1])
-    names = {sign.join(way) for way in ways for sign in "->"}
+    orders = (who.split("-"), who.split("-")[::-1])
+    names = {sign.join(order) for order in orders for sign in "->"}
     return [c for c in checks if (c["rung"], c["dtype"]) == (rung, dtype) and c["between"] in names]
 
 

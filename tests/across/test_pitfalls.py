@@ -49,7 +49,7 @@ UNLIKE_FOR_ANOTHER_REASON = {
     ("adam.learning_rate", "torch", "keras"): "epsilon is another one",
     ("rmsprop.epsilon", "torch", "flax"): "the same epsilon stands in another place",
 }
-# Errors that follow from what the conventions says.
+# Errors that follow from what the conventions say.
 KNOWN = {
     "batch_norm.momentum": 1 - (1 - 0.99**10) / (1 - 0.9**10),
     "batch_norm.running_variance": 1 / 32,
@@ -137,7 +137,7 @@ def test_libraries_refuse_and_give_nan_where_they_are_known_to(twice: list[Pitfa
 
 
 @pytest.mark.parametrize("key", KNOWN)
-def test_the_error_is_what_the_ledger_lets_expect(key: str, measured: Pitfalls) -> None:
+def test_the_error_is_what_the_conventions_let_expect(key: str, measured: Pitfalls) -> None:
     if len(measured.versions) < len(PANELS):
         pytest.skip("the largest error is between two of all three")
     assert measured.largest(key) == pytest.approx(KNOWN[key], rel=0.01)

@@ -78,7 +78,7 @@ def test_a_project_that_does_not_use_us_passes_untouched(project: Path, first: b
 
 
 @pytest.mark.parametrize("first", [True, False])
-def test_the_fixture_says_what_is_in_the_way(project: Path, first: bool) -> None:
+def test_the_fixture_says_what_hides_ours(project: Path, first: bool) -> None:
     write(
         project,
         {"tests/test_port.py": "def test_port(assert_same_model):\n    assert_same_model()\n"},
@@ -118,7 +118,7 @@ def test_the_module_and_the_command_say_it_too(
     assert version.stdout.strip().count(".") == 2, version.stderr
 
 
-def test_a_folder_without_a_package_is_in_nobodys_way(tmp_path: Path) -> None:
+def test_a_folder_without_a_package_hides_nothing(tmp_path: Path) -> None:
     write(tmp_path, {"shared/notes.txt": ""})
     done = run(tmp_path, "-m", "triptych", "list")
     assert done.returncode == 0, done.stderr

@@ -23,7 +23,7 @@ def try_reference(backend: str) -> tuple[list[float], dict[str, str]]:
 
 
 @pytest.mark.parametrize("backend", PANELS)
-def test_the_official_ways_learn(lend: Lend, backend: str) -> None:
+def test_the_frameworks_own_examples_learn(lend: Lend, backend: str) -> None:
     losses, resolved = lend(backend).call(try_reference, backend)
     assert losses[0] == pytest.approx(math.log(10), abs=0.7)
     assert losses[-1] < 0.8 * losses[0]
@@ -40,7 +40,7 @@ def try_loader() -> tuple[np.ndarray, list[int]]:
     return np.stack([data[index][0].numpy() for index in range(20)]), sizes
 
 
-def test_torchvisions_way_gives_our_arrays(lend: Lend) -> None:
+def test_torchvisions_loader_gives_our_arrays(lend: Lend) -> None:
     arrays, sizes = lend("torch").call(try_loader)
     expected = mnist.normalise(mnist.load("sample").train.images[:20])
     np.testing.assert_array_equal(arrays.transpose(0, 2, 3, 1), expected)

@@ -127,7 +127,7 @@ def test_every_architecture_learns(lend: Lend, backend: str, name: str) -> None:
     hold(lend(backend).call(learned, backend, case.network, task))
 
 
-def test_both_ways_are_computed(lend: Lend, flavour: str) -> None:
+def test_both_variants_are_computed(lend: Lend, flavour: str) -> None:
     worker = lend(flavour)
     case = trained_case(SPECS["inception_net"])
     assert case

@@ -268,7 +268,7 @@ def test_transition_takes_the_mean_of_four_pixels(run: Run, tolerance: float) ->
 # --- UNet -------------------------------------------------------------------------------------
 
 
-def test_kernel_on_the_way_up_is_not_flipped(run: Run, tolerance: float) -> None:
+def test_kernel_of_a_block_that_doubles_the_size_is_not_flipped(run: Run, tolerance: float) -> None:
     inputs = sample_inputs(UP, 3, "float32")
     w, (result,) = run(UP, inputs)
     assert close(result["features"], up(w, "", inputs["image"], inputs["skip"]), tolerance)

@@ -309,7 +309,7 @@ def memory_order(variant: str) -> tuple[bool, bool]:  # in a worker
     return output.is_contiguous(), output.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_torch_has_channels_last_in_the_tuned_way_alone(lend: Lend) -> None:
+def test_torch_has_channels_last_in_the_tuned_variant_alone(lend: Lend) -> None:
     """Pictures of one channel have both orders at once, and convolutions go by their strides."""
     assert lend("torch").call(memory_order, "idiomatic") == (True, False)
     assert lend("torch").call(memory_order, "tuned") == (False, True)
@@ -378,7 +378,7 @@ def build(backend: str, variant: str) -> str:  # in a worker
     return load(backend).build(SPECS["basic_net"].network, variant=variant).variant
 
 
-def test_tuned_is_the_default_and_another_way_is_refused(lend: Lend, flavour: str) -> None:
+def test_tuned_is_the_default_and_another_variant_is_refused(lend: Lend, flavour: str) -> None:
     worker = lend(flavour)
     assert worker.call(build, worker.backend, "idiomatic") == "idiomatic"
     message = sentence(worker, ConfigurationError, build, worker.backend, "fast")

@@ -99,7 +99,7 @@ def test_every_room_has_its_place() -> None:
 
 
 @pytest.mark.parametrize("name", RANKS)
-def test_imports_in_shared_run_one_way(name: str) -> None:
+def test_imports_in_shared_run_in_one_direction(name: str) -> None:
     """Types too: nothing that is imported for them alone is left out."""
     own = [path for path in SHARED if "." in dotted(path) and room(dotted(path)) == name]
     assert own

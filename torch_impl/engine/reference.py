@@ -88,7 +88,7 @@ class Reference:
         return 100.0 * correct / len(labels)
 
     def resolved(self) -> dict[str, str]:
-        """What is in force in this way alone."""
+        """What is in force in this variant alone."""
         return {"compiled": "no"}
 
 

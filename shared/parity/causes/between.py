@@ -1,7 +1,7 @@
 """Why the input of a layer differs although all layers before it agree.
 
 The fault is in the code between layers: an activation, a pool, a flatten, a sum, a concatenation,
-attention, a gated cell. Every known way to come from earlier arrays to such an input is computed
+attention, a gated cell. Every known chain of steps from earlier arrays to such an input is computed
 and held against both sides. Chains are an activation, then a pool, then a flatten.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from shared.differences import gap
 from shared.parity.causes.cells import attention, gru
-from shared.parity.causes.chains import Step, chain_facts, chains, ways
+from shared.parity.causes.chains import Step, chain_facts, chains, steps_between
 from shared.parity.causes.formulas import ACTIVATIONS, NONE, RELU, Activation, leaky
 from shared.parity.causes.match import (
     Cause,
@@ -92,7 +92,7 @@ def _estimates(
     """Chains with an unknown that is estimated from one side's numbers."""
     if len(source) != len(expected):
         return
-    steps = list(ways(source.shape, expected.shape))
+    steps = list(steps_between(source.shape, expected.shape))
     for activation in ACTIVATIONS[:4] if steps else ():
         active = activation.function(source)
         for step in steps:
@@ -145,7 +145,7 @@ def _sloped(name: str, step: Step, x: np.ndarray, expected: np.ndarray) -> Itera
 def _reordered(
     name: str, activation: Activation, step: Step, x: np.ndarray, expected: np.ndarray
 ) -> Iterator[Reading]:
-    """The features of x in the order that makes them the wanted ones, if they are the same."""
+    """The features of x in the order that makes them the expected ones, if they are the same."""
     ours, theirs = (array.reshape(-1, array.shape[-1]) for array in (x, expected))
     if ours.shape[1] < 2:
         return

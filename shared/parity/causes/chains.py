@@ -25,7 +25,7 @@ STEPS = 64  # of a sequence
 
 @dataclass(frozen=True)
 class Step:
-    """One way to go on from an array, and what it says."""
+    """What may be done to an array next, and what it says."""
 
     function: Function
     facts: tuple[Fact, ...]
@@ -39,7 +39,7 @@ _NO_DROPOUT = Fact("dropout", "drops nothing")
 
 def chains(name: str, source: np.ndarray, shape: tuple[int, ...]) -> Iterator[Reading]:
     """All chains from one array to one shape."""
-    steps = list(ways(source.shape, shape))
+    steps = list(steps_between(source.shape, shape))
     if not steps or len(source) != shape[0]:
         return
     for activation in ACTIVATIONS:
@@ -58,14 +58,14 @@ def chain_facts(name: str, activation: Activation, *others: Fact) -> tuple[Fact,
     return tuple((topics | {fact.topic: fact for fact in others}).values())
 
 
-def ways(source: tuple[int, ...], expected: tuple[int, ...]) -> Iterator[Step]:
-    """Ways from a shape to another: none or one pool, then the axes in some order."""
+def steps_between(source: tuple[int, ...], expected: tuple[int, ...]) -> Iterator[Step]:
+    """Steps from a shape to another: none or one pool, then the axes in some order."""
     for function, fact in _arranged(source, expected):
         yield Step(function, (fact,))
     if len(source) == 4:
-        for way, shape, message in _pools(source, expected):
+        for pool, shape, message in _pools(source, expected):
             for function, order in _arranged(shape, expected)[:2]:
-                yield Step(_after(way, function), (Fact("pool", message), order))
+                yield Step(_after(pool, function), (Fact("pool", message), order))
     if len(source) > 2 and np.prod(source[2:]) == np.prod(expected[1:]):
         yield from _one_of(source, expected)
 
@@ -77,7 +77,7 @@ def _after(first: Function, second: Function) -> Function:
 def _arranged(
     source: tuple[int, ...], expected: tuple[int, ...], letters: str = ""
 ) -> list[tuple[Function, Fact]]:
-    """Orders of the axes that give an array the wanted shape, the usual one first."""
+    """Orders of the axes that give an array the expected shape, the usual one first."""
     letters = letters or {3: "TD", 4: "HWC"}.get(len(source), "")
     if np.prod(source[1:]) != np.prod(expected[1:]):
         return []
@@ -148,7 +148,7 @@ def _pools(
 
 
 def _grids(height: int, width: int, size: int, stride: int) -> Iterator[tuple[Windows, Windows]]:
-    """The usual ways to lay windows on an image: padding 0 and more, rounded up, SAME."""
+    """The usual grids of windows on an image: padding 0 and more, rounded up, SAME."""
 
     def along(length: int, padding: int | None, up: bool) -> Windows:
         if padding is None:
@@ -165,5 +165,5 @@ def _grids(height: int, width: int, size: int, stride: int) -> Iterator[tuple[Wi
         *((padding, True) for padding in even),
     ):
         pair = (along(height, padding, up), along(width, padding, up))
-        if min(way.size for way in pair) > 0:
+        if min(windows.size for windows in pair) > 0:
             yield pair

@@ -125,21 +125,21 @@ def padding_of(rows: Windows, columns: Windows, shape: Sequence[int]) -> str:
 
 
 def windows(length: int, size: int, width: int, stride: int, dilation: int = 1) -> list[Windows]:
-    """Every way to have `size` windows on an axis: symmetric padding first, SAME next."""
+    """Every layout of `size` windows on an axis: symmetric padding first, SAME next."""
     reach = dilation * (width - 1)
-    ways = []
+    layouts = []
     for before in range(1 - stride, reach + 1):
-        way = Windows(size, width, stride, before, dilation)
-        if -stride < way.after(length) <= reach:
-            ways.append(way)
-    return sorted(ways, key=lambda way: STYLES.index(way.style(length)))
+        layout = Windows(size, width, stride, before, dilation)
+        if -stride < layout.after(length) <= reach:
+            layouts.append(layout)
+    return sorted(layouts, key=lambda layout: STYLES.index(layout.style(length)))
 
 
 def spread(x: np.ndarray, rows: Windows, columns: Windows, fill: float) -> np.ndarray:
     """Images (B, H, W, C) with what the windows see of their surroundings, set to `fill`."""
     around = []
-    for way, length in ((rows, x.shape[1]), (columns, x.shape[2])):
-        around.append((max(0, way.before), max(0, way.after(length))))
+    for layout, length in ((rows, x.shape[1]), (columns, x.shape[2])):
+        around.append((max(0, layout.before), max(0, layout.after(length))))
     if any(map(any, around)):  # np.pad is many times slower where images are small
         (top, bottom), (left, right) = around
         batch, height, width, channels = x.shape

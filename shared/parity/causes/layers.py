@@ -116,8 +116,8 @@ def _convolution(weights: Tensors, x: np.ndarray, a: np.ndarray, b: np.ndarray) 
     seen = np.sort(np.argsort(-gaps, kind="stable")[:CHANNELS])
 
     def readings() -> Iterator[Reading]:
-        for way in (_convolved, _transposed):
-            for value, facts in way(x, weight, a.shape, seen):
+        for compute in (_convolved, _transposed):
+            for value, facts in compute(x, weight, a.shape, seen):
                 yield from _biased(value, facts, None if bias is None else bias[seen])
 
     return Problem(a[..., seen], b[..., seen], readings())
@@ -186,7 +186,7 @@ def _convolved(
 def _places(
     source: Sequence[int], expected: Sequence[int], size: Sequence[int]
 ) -> tuple[list[tuple[Windows, Windows]], list[tuple[Windows, Windows]]]:
-    """Ways for windows to lie: both axes padded alike, and, for small kernels, all others."""
+    """Where windows may lie: both axes padded alike, and, for small kernels, all others."""
     likely, others = [], []
     for dilation, stride in product((1, 2, 3), STRIDES):
         if dilation > 1 and max(size) == 1:
@@ -196,7 +196,7 @@ def _places(
             for axis in (1, 2)
         )
         for pair in product(rows, columns):
-            style, other = (way.style(source[axis]) for axis, way in enumerate(pair, 1))
+            style, other = pair[0].style(source[1]), pair[1].style(source[2])
             if style == other and (style != "odd" or pair[0].before == pair[1].before):
                 likely.append(pair)
             elif dilation == 1 and size[0] * size[1] <= 9:

@@ -1,4 +1,4 @@
-"""Which of many known ways to compute a value gives one side's numbers, and which the other's.
+"""Which of many known readings of a value gives one side's numbers, and which the other's.
 
 Two backends disagree about an array. Every known convention is a `Reading`: what the array would
 be, and the facts that this supposes. A cause is named when one reading gives one side's numbers

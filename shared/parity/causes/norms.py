@@ -139,13 +139,13 @@ def _normalised(
         offsets = [("adds its offset", bias[channel]), ("leaves its offset out", zero)]
 
     def readings(expected: np.ndarray | None = None) -> Iterator[Reading]:
-        ways = [
-            way
-            for way in product(enumerate(ROOTS), enumerate(scales), enumerate(offsets))
-            if sum(i > 0 for i, _ in way) <= 1
+        choices = [
+            choice
+            for choice in product(enumerate(ROOTS), enumerate(scales), enumerate(offsets))
+            if sum(i > 0 for i, _ in choice) <= 1
         ]
-        for moments, way in product(candidates, ways):
-            (_, (root_says, root)), (_, (scale_says, scale)), (_, (offset_says, offset)) = way
+        for moments, choice in product(candidates, choices):
+            (_, (root_says, root)), (_, (scale_says, scale)), (_, (offset_says, offset)) = choice
             epsilons: Sequence[float] = EPSILONS
             if expected is not None:
                 if root is not ROOTS[0][1]:

@@ -616,7 +616,7 @@ CATALOGUE: tuple[Mutation, ...] = (
             "fc3",
         ),
         (
-            "kernels_flipped_both_ways",
+            "kernels_flipped_twice",
             "kernels are flipped in width on the way in, and on the way out again",
             BRANCHING,
             "forward",

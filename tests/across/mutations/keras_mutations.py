@@ -287,7 +287,7 @@ def weight_off_when_loaded() -> Iterator[None]:
 
 
 @contextmanager
-def kernels_flipped_both_ways() -> Iterator[None]:
+def kernels_flipped_twice() -> Iterator[None]:
     load, give = weights.from_canonical, weights.to_canonical
 
     def flipped(arrays: Any) -> dict[str, np.ndarray]:

@@ -178,7 +178,7 @@ def test_changes_are_marked_and_said(recorded: Conventions) -> None:
     assert not re.search(r"\x1b\[[0-9;]*3[0-7]", coloured)
 
 
-def test_the_ledger_becomes_json(recorded: Conventions) -> None:
+def test_the_table_becomes_json(recorded: Conventions) -> None:
     value = recorded.to_dict()
     assert list(value["rows"]) == KEYS
     assert value["rows"]["std.divisor"] == {

@@ -449,7 +449,7 @@ def test_a_training_lands_where_it_would_have(tmp_path: Path) -> None:
     assert handed_over(tmp_path, "float32", landed=2e-7, outputs=1e-3).status == "failed"
 
 
-def test_a_kink_on_the_way_is_seen_in_one_backends_own_rounding(tmp_path: Path) -> None:
+def test_a_kink_in_a_training_is_seen_in_one_backends_own_rounding(tmp_path: Path) -> None:
     far = handed_over(tmp_path, "float32", landed=1e-3)
     assert far.status == "bounded"
     assert "rounding that grows or a kink" in far.detail

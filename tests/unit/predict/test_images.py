@@ -73,7 +73,7 @@ def test_digits_of_mnist_come_back_bit_for_bit(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P", "CMYK"])
-def test_the_way_in_which_a_file_holds_grey_makes_no_difference(tmp_path: Path, mode: str) -> None:
+def test_how_a_file_holds_grey_makes_no_difference(tmp_path: Path, mode: str) -> None:
     path = tmp_path / ("digit.tiff" if mode == "CMYK" else "digit.png")
     Image.fromarray(SEVEN).convert(mode).save(path)
     with Image.open(path) as stored:
