@@ -137,7 +137,7 @@ def first_step(name: str, backend: str, device: str, clock: Clock = time.perf_co
 def command(times: int = 5, clock: Clock = time.perf_counter) -> Pair:
     """`triptych list` against an interpreter that does nothing, in turn."""
     calls = {
-        "ours": [sys.executable, "-c", "from shared.cli import main; main()", "list"],
+        "ours": [sys.executable, "-m", "triptych", "list"],
         "bare": [sys.executable, "-c", "pass"],
     }
     seconds: dict[str, list[float]] = {name: [] for name in calls}
