@@ -24,6 +24,9 @@ MARGIN = 0.6
 """The part of a recorded ratio that one must reach."""
 
 IDIOMATIC, TUNED = "idiomatic", "tuned"
+LOOP = "the shared loop over a bare loop"
+OLD_LOOP = "training.fit over a bare loop"
+"""What version 0.1.0 called that ratio in its files."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ def ratios(outcome: Outcome) -> dict[str, float]:
     if outcome.costs:
         costs = outcome.costs
         for backend, loop in costs.loop.items():
-            name = f"{costs.architecture} {backend}: training.fit over a bare loop"
+            name = f"{costs.architecture} {backend}: {LOOP}"
             by_name[name] = loop.ratio
         for backend, trainings in costs.growth.items():
             name = f"{costs.architecture} {backend}: the speed of the largest training over"
@@ -139,7 +142,9 @@ def read(path: Path) -> dict[str, float]:
     return formats.read(
         path,
         "ratios",
-        lambda content: {str(name): _finite(of) for name, of in content["ratios"].items()},
+        lambda content: {
+            str(name).replace(OLD_LOOP, LOOP): _finite(of) for name, of in content["ratios"].items()
+        },
         "has no ratios as `triptych bench --record` writes them",
     )
 

@@ -31,7 +31,7 @@ from shared.train import loop
 from shared.workers import TUNED
 
 REFERENCE = "reference"
-"""Beside the backends' variants: the framework's own example, in each panel's `reference.py`."""
+"""Beside the backends' variants: the framework's own example, in `engine/reference.py`."""
 
 ALL_VARIANTS = (*VARIANTS, REFERENCE)
 REFERENCE_ARCHITECTURE = "mnist_classifier"
@@ -278,7 +278,7 @@ class VariantSession:
         return list(dict.fromkeys([1, *self.job.batch_sizes]))
 
     def _endless(self) -> Iterator[Weights]:
-        """Training batches, epoch after epoch, in the order of `training.fit`."""
+        """Training batches, epoch after epoch, in the order of `shared.train.loop.fit`."""
         size, seed = self.job.settings.batch_size, self.job.seed
         for epoch in itertools.count(1):
             yield from batches(self.data.train, size, seed=seed, epoch=epoch, drop_last=True)
@@ -310,7 +310,7 @@ class VariantSession:
         return work(self._inference_step(batch_size), seconds, batch_size, self.clock)
 
     def run_epochs(self) -> float:
-        """A training of a new model through `training.fit`."""
+        """A training of a new model through `shared.train.loop.fit`."""
         model = self._build()
         model.load_weights(self.weights)
         history = loop.fit(model, self.task, self.data, self.job.settings, seed=self.job.seed)

@@ -265,7 +265,7 @@ def cost_lines(outcome: Outcome) -> list[str]:
     lines = []
     for backend, loop in costs.loop.items():
         lines.append(
-            f"{costs.architecture} {backend}: an epoch of training.fit takes {loop.ours:.2f} s, "
+            f"{costs.architecture} {backend}: an epoch of the shared loop takes {loop.ours:.2f} s, "
             f"as many native steps in a bare loop {loop.bare:.2f} s ({100 / loop.ratio - 100:+.0f}"
             " %)"
         )

@@ -106,6 +106,10 @@ def test_recorded_ratios_are_checked(tmp_path: Path) -> None:
     assert check.read(written(tmp_path / "new.json", {**formats.stamp("ratios"), **ratios})) == {
         "one": 2.0
     }
+    renamed = {"ratios": {"mnist_classifier torch: training.fit over a bare loop": 0.9}}
+    assert check.read(written(tmp_path / "first.json", renamed)) == {
+        "mnist_classifier torch: the shared loop over a bare loop": 0.9
+    }
     other = written(tmp_path / "other.json", {**formats.stamp("parity"), **ratios})
     with pytest.raises(DataError, match=r"other\.json cannot be used: it is of the kind"):
         check.read(other)

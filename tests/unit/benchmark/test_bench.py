@@ -638,7 +638,7 @@ def test_ratios_are_larger_where_something_is_better() -> None:
             "mnist_classifier torch, tuned over idiomatic: inference of 1": 1,
             "mnist_classifier torch, tuned over idiomatic: memory": 0.8,
             "mnist_classifier torch, tuned over reference: training": 4,
-            "mnist_classifier torch: training.fit over a bare loop": 1 / 1.1,
+            "mnist_classifier torch: the shared loop over a bare loop": 1 / 1.1,
             "mnist_classifier torch: the speed of the largest training over the smallest's": 0.8,
             "batches over torchvision's loader": 500,
             "triptych list over a bare interpreter": 0.1,
