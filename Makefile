@@ -31,7 +31,7 @@ test-all: $(DEV)
 	TRIPTYCH_TEST_ALL=1 $(PYTEST) $(if $(SHARD),-p no:randomly --splits $(lastword $(subst /, ,$(SHARD))) --group $(firstword $(subst /, ,$(SHARD))))
 
 bench: $(ALL)
-	$(BIN)/triptych bench $(MEASURED) --rounds 3 --seconds 0.4 --costs --accuracy --readme docs/benchmarks.md
+	$(BIN)/triptych bench $(MEASURED) --rounds 3 --seconds 0.4 --costs --accuracy --markdown docs/benchmarks.md
 
 report: $(ALL)
 	$(BIN)/triptych report

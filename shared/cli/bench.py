@@ -89,8 +89,9 @@ class Options:
         completer=completing.files(".json"),
         help="write the ratios, --costs too, to hold later ones against",
     )
-    readme_path: Path | None = option(
-        "--readme",
+    markdown_path: Path | None = option(
+        "--markdown",
+        old_name="--readme",
         type=Path,
         metavar="FILE",
         completer=completing.files(".md"),
@@ -120,11 +121,11 @@ def bench(
     from shared.benchmark import check, run, table
 
     path = checks.json_file(options.json_path)
-    for other in (options.record_path, options.readme_path):
+    for other in (options.record_path, options.markdown_path):
         if other:
             checks.writable_file(other)
-    if options.readme_path:
-        table.check_marks(options.readme_path)
+    if options.markdown_path:
+        table.check_marks(options.markdown_path)
     recorded = check.read(check.RECORDED) if options.check else {}
     if request.goal:
         loaded = dataset(options.data, data_directory.data_dir)
@@ -143,9 +144,9 @@ def bench(
     if options.record_path:
         check.record(outcome, options.record_path)
         print(f"ratios written to {options.record_path}", file=stream)
-    if options.readme_path:
-        table.write(outcome, options.readme_path)
-        print(f"figures written to {options.readme_path}", file=stream)
+    if options.markdown_path:
+        table.write(outcome, options.markdown_path)
+        print(f"figures written to {options.markdown_path}", file=stream)
     return 0 if outcome.passed and (verdict.passed or not options.check) else 1
 
 

@@ -242,7 +242,7 @@ def test_it_is_shown_and_put_into_markdown() -> None:
     assert "time to" not in table.markdown(Outcome(Request()))
 
 
-def test_a_readme_names_no_folder_of_this_machine() -> None:
+def test_a_page_names_no_folder_of_this_machine() -> None:
     measured = outcome()
     assert measured.accuracy
     measured.accuracy.source = "/home/somebody/digits"

@@ -830,7 +830,7 @@ def test_json_has_everything() -> None:
         (["--variants", "reference", "--dtype", "float64"], "a reference computes in float32"),
         (["--json", "nowhere/x.json"], "nowhere is no directory"),
         (["--record", "."], ". is a directory; name a file"),
-        (["--readme", "none.md"], "none.md cannot be read"),
+        (["--markdown", "none.md"], "none.md cannot be read"),
         (["--check"], "no recorded ratios"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
@@ -878,15 +878,15 @@ def command(
 def test_the_command_writes_everything(
     command: Callable[..., tuple[int, str]], tmp_path: Path
 ) -> None:
-    (tmp_path / "R.md").write_text(f"{table.BEGIN}\n{table.END}\n")
-    status, text = command("--readme", "R.md", "--record", "ratios.json", "--backends", "torch")
+    (tmp_path / "B.md").write_text(f"{table.BEGIN}\n{table.END}\n")
+    status, text = command("--markdown", "B.md", "--record", "ratios.json", "--backends", "torch")
     assert status == 0
     assert "written to triptych-bench.json" in text
     value = json.loads((tmp_path / "triptych-bench.json").read_text())
     recorded = json.loads((tmp_path / "ratios.json").read_text())["ratios"]
     assert value["ratios"] == pytest.approx(recorded, rel=1e-2)
     assert "batches over torchvision's loader" in recorded  # --costs is in --record
-    assert "`mnist_classifier`" in (tmp_path / "R.md").read_text()
+    assert "`mnist_classifier`" in (tmp_path / "B.md").read_text()
     status, text = command("--backends", "torch", faults={"torch tuned": "train"})
     assert status == 1
     assert "mnist_classifier torch tuned: torch tuned broke in train" in text

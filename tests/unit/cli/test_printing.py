@@ -39,9 +39,9 @@ def test_results_are_printed_where_no_file_is_named(
     assert value["checks"][0]["difference"] is None
 
     monkeypatch.setattr(run, "run", lambda request, _: run.Outcome(request))
-    readme = tmp_path / "x.md"
-    readme.write_text(f"{bench_table.BEGIN}\n{bench_table.END}\n")
-    value = as_json(capsys, "bench", "unet", "--readme", str(readme), status=None)
+    page = tmp_path / "x.md"
+    page.write_text(f"{bench_table.BEGIN}\n{bench_table.END}\n")
+    value = as_json(capsys, "bench", "unet", "--markdown", str(page), status=None)
     assert value["request"]["architectures"] == ["unet"]
     assert value["ratios"] == {}
-    assert list(tmp_path.iterdir()) == [readme]
+    assert list(tmp_path.iterdir()) == [page]
