@@ -119,7 +119,8 @@ def _rest(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
 class Trainer:
     """A module's variables with an optimizer's state; each step replaces both.
 
-    `compiled` compiles the two steps, of which it is told the purpose: `tuning.tuned` may be in it.
+    `compiled` compiles the two steps, of which it is told the purpose: `engine.tuning.tuned` may be
+    in it.
     """
 
     def __init__(

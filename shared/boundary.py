@@ -129,7 +129,7 @@ def _checked(name: str, array: np.ndarray, tensor: Tensor, dtype: str) -> np.nda
         if array.dtype.kind != "f":
             raise InputError(
                 f"input {name!r} must be floating point, not {array.dtype}; "
-                "shared.data.mnist.normalise turns uint8 images into float32"
+                "triptych.normalise turns uint8 images into float32"
             )
         return array.astype(dtype, copy=False)
     if array.dtype.kind not in "iu":

@@ -111,7 +111,7 @@ def load(name: str) -> Backend:
     """Import a backend, and with it its framework.
 
     Load one backend a process: TensorFlow and torch's optimizers cannot share one
-    (`shared.workers` gives each its own).
+    (`triptych.Worker` gives each its own).
 
     Raises:
         ConfigurationError: there is no backend of that name.

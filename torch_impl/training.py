@@ -2,7 +2,7 @@
 
 The gradient is a side effect: `backward` leaves it on the parameters, and the optimizer, which
 knows them, changes them in place. The mode is a state of the module. The tuned variant has the same
-steps, with a module that `tuning` wrote anew and with fused optimizers, all parameters in one call.
+steps, with a module that `engine.tuning` wrote anew and fused optimizers, all weights in one call.
 """
 
 import math

@@ -3,7 +3,7 @@
 Every panel begins with its framework's own initial values, so three networks that compute the same
 do not begin alike. An architecture is built several times in each backend, and what came out is
 held against the laws that are in use: the largest magnitude, the standard deviation, and the whole
-shape of the distribution (Kolmogorov and Smirnov's test). NumPy and SciPy alone.
+shape of the distribution (Kolmogorov and Smirnov's test).
 """
 
 from __future__ import annotations

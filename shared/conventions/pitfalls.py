@@ -3,7 +3,7 @@
 For a key of the table of conventions, each panel's `conventions/pitfalls.py` has the few lines
 that a user would write who relies on the default or the meaning in question, everything else being
 equal. All three are given the same arrays, each library in a process of its own, and what comes out
-is held against each other. NumPy alone.
+is held against each other.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from shared.errors import DataError, DownloadError
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-# Tried in order. Plain http is safe here: nothing is kept whose sum is not the one above.
+# Tried in order. Plain http is safe here: nothing is kept whose sum is not the one in `files.SUMS`.
 MIRRORS: dict[str, tuple[str, ...]] = {
     "mnist": (
         "https://ossci-datasets.s3.amazonaws.com/mnist/",

@@ -252,7 +252,7 @@ class Spec:
         settings: How it is trained.
         presets: Other settings to train with, by name.
         more_cases: The networks that parity is proved on, beside the default one.
-        shows: What may be learned from it, in a few words; the catalogue and the README have them.
+        shows: What may be learned from it, in a few words: `list` and docs/architectures.md say it.
         position: The place in the catalogue and in every table. Those of one position are ordered
             by name. A new architecture needs none, and comes after those that have one.
         preset_owners: The architectures that have a preset, by its name. The catalogue fills it in.

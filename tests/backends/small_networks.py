@@ -88,7 +88,7 @@ def wrong_inputs() -> Iterable[Any]:
         ),
         "uint8": (
             {"image": image.astype(np.uint8), "metadata": metadata},
-            "input 'image' must be floating point, not uint8; shared.data.mnist.normalise turns "
+            "input 'image' must be floating point, not uint8; triptych.normalise turns "
             "uint8 images into float32",
         ),
         "empty": (

@@ -45,8 +45,8 @@ class _Choice:
 class _Step:
     """Weights and gradients at the places that are looked at, and how gradients would be clipped.
 
-    `sizes` are the norms of all gradients together and of each value's own tensor; `matrix` is
-    whether a value is of a tensor with more than one axis.
+    `whole` is the norm of all gradients together, `own` that of each value's own tensor; `matrix`
+    is whether a value is of a tensor with more than one axis.
     """
 
     weight: np.ndarray
@@ -138,7 +138,8 @@ def _choices(
 ) -> Iterator[tuple[_Choice, ...]]:
     """Clipping, decay and rule, the usual ones first, with so many unusual ones at most.
 
-    With one side's `wanted` numbers, the decay and the rule's epsilon are those that they ask for.
+    With one side's numbers, `expected`, the decay and the rule's epsilon are those that they ask
+    for.
     """
     clips, decays, rules = _clips(settings), _decays(settings), _rules(settings)
     if expected is not None:
