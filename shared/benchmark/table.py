@@ -43,7 +43,7 @@ def show(outcome: Outcome, console: Console) -> None:
     if outcome.accuracy:
         console.print(_table(_goal(outcome.accuracy), _ACCURACY, outcome.accuracy.rows))
     if outcome.accuracy:
-        # Not in a README: a folder of this machine is nobody else's.
+        # Not in Markdown: a folder of this machine is nobody else's.
         console.print(
             f"the digits of the time to {outcome.accuracy.goal.percent:g} %: "
             f"{outcome.accuracy.source}",
@@ -354,7 +354,7 @@ def warnings(outcome: Outcome) -> list[str]:
 
 
 def markdown(outcome: Outcome) -> str:
-    """The tables for a README, of the first architecture whole: measured, every number."""
+    """The tables in Markdown, of the first architecture whole: measured, every number."""
     blocks = []
     measured = [name for name in outcome.request.architectures if outcome.of(name)]
     for architecture in measured[:1]:

@@ -1,4 +1,4 @@
-"""Pictures of the pages for the README: `python -m tests.e2e.pictures REPORT FOLDER`."""
+"""Pictures of the pages for the docs: `python -m tests.e2e.pictures REPORT FOLDER`."""
 
 import io
 import sys

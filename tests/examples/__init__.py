@@ -1,1 +1,1 @@
-"""Programs of users that the README shows; they are run by the tests."""
+"""Programs as users would write them; the tests run them."""

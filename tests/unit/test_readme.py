@@ -42,6 +42,17 @@ def test_links_lead_somewhere(page: str) -> None:
             assert heading in {re.sub(r"\W+", "-", title.lower()).strip("-") for title in titles}
 
 
+def test_code_that_is_quoted_is_there() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    quotes = re.findall(
+        r"From `([\w/]+\.py)`:\n\n```text\n(.*?)^```$", text, re.DOTALL | re.MULTILINE
+    )
+    assert len(quotes) == text.count("From `") > 0
+    for file, quote in quotes:
+        lines = [line.strip() for line in (ROOT / file).read_text("utf-8").splitlines()]
+        assert {line.strip() for line in quote.splitlines()} <= {*lines}, file
+
+
 def test_every_page_is_reached_from_the_readme() -> None:
     linked = set(re.findall(r"\]\((docs/[\w-]+\.md)\)", PAGES[README]))
     assert linked == {*PAGES} - {README}
