@@ -21,6 +21,7 @@ from shared.errors import ConfigurationError, DownloadError, WorkerError
 from shared.train import loop
 from shared.workers import COMPILED_ANEW, TUNED
 from tests.printed import refused
+from tests.unit.clock import Time
 
 SAMPLE = Goal(percent=97, seeds=3, data="sample")
 
@@ -111,15 +112,6 @@ def test_a_candidate_that_fails_is_named_and_not_asked_again() -> None:
 
 
 # The two trainings
-
-
-class Time:
-    """A clock that goes on only when it is told to."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.mark.parametrize(("gain", "epochs"), [(40.0, 3), (33.0, 3), (1.0, 15)])
