@@ -1,17 +1,10 @@
-"""bfloat16 is refused where it proves nothing."""
+"""Options that verbs share: a dtype that is none, or that proves nothing, is refused."""
 
 from pathlib import Path
 
 import pytest
 
-from shared.errors import ConfigurationError
-from shared.parity.user_models import compare_models
 from tests.printed import refused
-
-
-def test_own_models_are_not_held_against_each_other_in_bfloat16() -> None:
-    with pytest.raises(ConfigurationError, match="dtype must be float64 or float32, not 'bfloat1"):
-        compare_models(None, None, [], dtype="bfloat16")
 
 
 @pytest.mark.parametrize(
