@@ -74,7 +74,7 @@ def test_markdown_has_the_first_architecture_whole_and_all_side_by_side() -> Non
 @pytest.mark.usefixtures("quiet")
 def test_figures_are_put_between_the_marks_of_a_file(tmp_path: Path) -> None:
     outcome, _ = benched()
-    path = tmp_path / "README.md"
+    path = tmp_path / "page.md"
     path.write_text(f"Before.\n\n{table.BEGIN}\nold\n{table.END}\n\nAfter.\n")
     for _ in range(2):  # twice is as once
         table.write(outcome, path)
@@ -93,7 +93,7 @@ def test_figures_are_put_between_the_marks_of_a_file(tmp_path: Path) -> None:
     "text", ["", f"{table.BEGIN}", f"{table.END} {table.BEGIN}", 2 * f"{table.BEGIN} {table.END}"]
 )
 def test_a_file_without_the_marks_is_left_alone(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "README.md"
+    path = tmp_path / "page.md"
     path.write_text(text)
     with pytest.raises(ConfigurationError, match="once each, to put the figures between"):
         table.check_marks(path)
