@@ -2,9 +2,9 @@
 
 import pytest
 
+from shared.choosing import choose
 from shared.errors import ConfigurationError
 from shared.panels import PANELS
-from shared.choosing import choose
 
 
 @pytest.mark.parametrize(

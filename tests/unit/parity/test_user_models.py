@@ -3,7 +3,7 @@
 import pytest
 
 from shared.errors import ConfigurationError
-from shared.parity import compare_models
+from shared.parity.user_models import compare_models
 
 
 def test_own_models_are_not_held_against_each_other_in_bfloat16() -> None:
