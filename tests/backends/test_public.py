@@ -18,7 +18,7 @@ def shown(backend: str, path: Path) -> dict[str, Any]:
 
     parts = triptych.build("basic_net", backend)
     wide = triptych.find("simple_resnet").cases[-1].network
-    block = triptych.load(backend).build(wide, dtype="float64", variant="idiomatic")
+    block = triptych.load(backend).build(wide, dtype="bfloat16", variant="idiomatic")
     texts = []
     for call in (
         lambda: triptych.load_weights(path, parts),
@@ -57,10 +57,10 @@ def test_models_show_themselves_and_files_that_do_not_fit(worker: Worker, tmp_pa
     texts = worker.call(shown, worker.backend, path)
     start = f"ResidualBlock in {worker.backend}: "
     assert texts["repr"].startswith(f"<{start}")
-    assert texts["repr"].endswith(" parameters, float64 on cpu, idiomatic>")
+    assert texts["repr"].endswith(" parameters, bfloat16 on cpu, idiomatic>")
     html = texts["html"]
     assert html.startswith(f'<table><caption style="text-align: left">{start}')
-    for cell in ("bn1.running_mean", "float64", "buffer"):
+    for cell in ("bn1.running_mean", "float32", "buffer"):
         assert f">{cell}</td>" in html
     own = "conv1.weight" if worker.backend == "torch" else "/conv1/kernel"
     assert f"{own}</td>" in html

@@ -22,9 +22,10 @@ from pathlib import Path
 from shared import differences, registry, workers
 from shared.errors import WeightsError
 from shared.interface import TensorInfo
-from shared.parity import collect, judge, ladder, recipes, samples
+from shared.parity import collect, ladder, recipes, samples
 from shared.parity.checks import RUNGS, Check, case_checks
 from shared.parity.evidence import CaseEvidence
+from shared.parity.judge import pair
 from shared.specs import Case, Spec, find
 from shared.workers import ALONE, Worker
 from tests.across.mutations import changed
@@ -161,7 +162,7 @@ class Bench:
             evidences = {name: _single(evidence) for name, evidence in evidences.items()}
         spec, case = self.spec.name, self.case
         # Where a fault is and why is asked in float64 alone: the search takes longest.
-        search = nullcontext() if view == EXACT else changed(judge, locate=lambda *_: None)
+        search = nullcontext() if view == EXACT else changed(pair, locate=lambda *_: None)
         with search:
             checks = list(case_checks(spec, case, dtype, [*results], evidences, {}))
         for name, (_, problems) in results.items():
