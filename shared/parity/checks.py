@@ -61,11 +61,16 @@ class Check:
 
 @dataclass
 class Outcome:
-    """All checks of a run, the backends that took part, and why others did not."""
+    """All checks of a run, the backends that took part, and why others did not.
+
+    `skipped` are those that are not installed, `errors` those that failed, when they started or
+    later: the first error of each.
+    """
 
     checks: list[Check] = field(default_factory=list)
     versions: dict[str, dict[str, str]] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
     device: str = "cpu"
     precision: str = "highest"
     notes: list[str] = field(default_factory=list)

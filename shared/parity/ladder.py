@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from shared import registry
-from shared.errors import TriptychError
+from shared.errors import BackendMissingError, DeviceMissingError, TriptychError
 from shared.panels import PANELS
 from shared.parity import collect, judge, mirror, recipes
 from shared.parity.checks import Check, Outcome, case_checks, exchanged, lost_to
@@ -115,22 +115,32 @@ def climbing(
             workers[name] = stack.enter_context(Worker(name, ALONE))
         for name, worker in workers.items():
             report(f"starting {name}")
-            outcome.versions[name] = worker.call(
-                collect.begin, name, outcome.device, outcome.precision
-            )
+            try:
+                outcome.versions[name] = worker.call(
+                    collect.begin, name, outcome.device, outcome.precision
+                )
+            except (BackendMissingError, DeviceMissingError):  # which the user can put right
+                raise
+            except TriptychError as error:
+                outcome.errors[name] = str(error)
+        lost = dict(outcome.errors)
         waiting: list[_Climb] = []
         for spec, case in cases:
             plan = collect.plan(
                 spec, case, dtypes, outcome.device, trainings=trainings, variants=variants
             )
-            waiting.append(_Climb(workers, spec, plan))
+            waiting.append(_Climb(workers, spec, plan, lost))
             if len(waiting) > AHEAD:
-                first = waiting.pop(0)
-                outcome.checks += first.finish(report)
-                yield first.spec, first.case
+                yield _finish(waiting.pop(0), outcome, report)
         for last in waiting:
-            outcome.checks += last.finish(report)
-            yield last.spec, last.case
+            yield _finish(last, outcome, report)
+
+
+def _finish(climb: _Climb, outcome: Outcome, report: Callable[[str], None]) -> tuple[Spec, Case]:
+    """Add a case's checks, and the first error of each backend, to the outcome."""
+    outcome.checks += climb.finish(report)
+    outcome.errors = climb.errors | outcome.errors
+    return climb.spec, climb.case
 
 
 def _mirror_check(spec: Spec) -> Check:
@@ -141,18 +151,21 @@ def _mirror_check(spec: Spec) -> Check:
 
 
 class _Climb:
-    """One case on its way: all workers have begun with it."""
+    """One case on its way: all workers have begun with it, but those that did not start."""
 
     def __init__(
         self,
         workers: dict[str, Worker],
         spec: Spec,
         plan: collect.Plan,
+        lost: Mapping[str, str],
     ) -> None:
         self.workers, self.spec, self.plan = workers, spec, plan
         self.case, self.dtypes = plan.case, plan.dtypes
         self.key = f"{spec.name}/{plan.case.label}"
-        self.begun, self.errors = _start(workers, self._begin)
+        started = {name: worker for name, worker in workers.items() if name not in lost}
+        self.begun, errors = _start(started, self._begin)
+        self.errors = {**lost, **errors}
 
     def _begin(self, name: str, worker: Worker) -> Future[CaseEvidence]:
         worker.hold(self.key, collect.Session, name, self.plan)
@@ -162,7 +175,7 @@ class _Climb:
         """Every check of the case, when the workers have given their evidence."""
         report(f"{self.spec.name}, {self.case.label}")
         evidence, errors = _wait(self.workers, self.begun)
-        errors = self.errors | errors
+        errors = self.errors = self.errors | errors
         for dtype in self.dtypes:
             yield from case_checks(
                 self.spec.name, self.case, dtype, [*self.workers], evidence, errors
@@ -170,7 +183,9 @@ class _Climb:
             yield from self._exchanges(dtype, evidence, errors)
             if self.plan.batches:
                 yield from self._resumptions(dtype, evidence, errors)
-        _wait(self.workers, _start(self.workers, lambda _, worker: worker.drop(self.key))[0])
+        # One that ended in an exchange says so here.
+        _, late = _gather(self.workers, lambda _, worker: worker.drop(self.key))
+        self.errors = late | self.errors
 
     def _check(self, rung: str, dtype: str, between: str, result: Result, part: str = "") -> Check:
         return Check(

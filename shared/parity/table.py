@@ -52,7 +52,7 @@ def show(outcome: Outcome, console: Console) -> None:
         text = ", ".join(f"{name} {version}" for name, version in versions.items())
         line = Text.assemble((backend, style(backend)), f": {text} on {outcome.device}")
         console.print(line, highlight=False)
-    print_gaps(console, outcome.skipped)
+    print_gaps(console, outcome.skipped, outcome.errors)
     dtypes = list(dict.fromkeys(check.dtype for check in outcome.checks if check.dtype))
     for dtype in dtypes:
         if console.is_terminal:

@@ -91,19 +91,25 @@ def _compared(
 
 
 def climb(studies: Sequence[Study], backends: Sequence[str], log: Log) -> None:
-    """Make the checks of those architectures that have none."""
+    """Make the checks of those architectures that have none; why they cannot be made is a gap."""
     rest = {study.spec.name: study for study in studies if not study.checks}
     usable = [name for name in backends if not registry.missing(name)]
     if not rest or not usable:
         return
-    outcome = ladder.climb(
-        [study.spec for study in rest.values()],
-        ["float64"],
-        backends=usable,
-        trainings=False,
-        variants=False,
-        report=lambda text: log(f"parity: {text}"),
-    )
+    try:
+        outcome = ladder.climb(
+            [study.spec for study in rest.values()],
+            ["float64"],
+            backends=usable,
+            trainings=False,
+            variants=False,
+            report=lambda text: log(f"parity: {text}"),
+        )
+    except TriptychError as error:
+        for study in rest.values():
+            for name in usable:
+                study.gaps.setdefault(name, str(error))
+        return
     origin = Origin(
         date=date.today().isoformat(), versions=outcome.versions, machine=machine.describe()
     )

@@ -261,10 +261,11 @@ def test_kernels_turned_on_loading_are_found(with_fault: Callable[..., Outcome])
 
 
 @everything
+@pytest.mark.parametrize("fault", [faults.dies, faults.dies_while_it_starts])
 def test_a_worker_that_dies_is_missing_and_the_others_are_compared(
-    with_fault: Callable[..., Outcome],
+    with_fault: Callable[..., Outcome], fault: Callable[[], None]
 ) -> None:
-    outcome = with_fault("flax", faults.dies, "basic_net")
+    outcome = with_fault("flax", fault, "basic_net")
     missing = [c for c in outcome.checks if c.status == "missing"]
     assert {c.between for c in missing} >= {"flax", "torch-flax", "flax-keras", "flax>torch"}
     assert all("flax" in c.between and "status 3" in c.detail for c in missing)
@@ -272,6 +273,8 @@ def test_a_worker_that_dies_is_missing_and_the_others_are_compared(
     assert ("forward", "torch-keras") in {(c.rung, c.between) for c in others}
     assert all(c.status == "passed" for c in others)
     assert not outcome.proved
+    assert [*outcome.errors] == ["flax"]
+    assert f"flax: {outcome.errors['flax']}" in text_of(outcome)
 
 
 @several
