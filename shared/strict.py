@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 from pathlib import Path
 from typing import Any
 
-from shared.errors import DataError
+from shared.writing import put
 
 
 def finite(value: Any) -> Any:
@@ -28,31 +27,9 @@ def text(value: Any, indent: int | None = 2) -> str:
 
 
 def write(path: Path, value: Any, indent: int | None = 2) -> None:
-    """Write the value as JSON.
+    """Write the value as JSON: whole, or not at all.
 
     Raises:
-        DataError: the file cannot be written; one that is there is then as it was.
+        DataError: as `shared.writing.put`.
     """
     put(path, text(value, indent))
-
-
-def put(path: Path, content: str) -> None:
-    """Write a text file: whole, or not at all.
-
-    Raises:
-        DataError: as `write`.
-    """
-    target = path.resolve()
-    if target.exists() and not target.is_file():  # a pipe or a device is written to as it is
-        partial = target
-    else:
-        partial = target.with_name(target.name + ".partial")
-    try:
-        partial.write_text(content, "utf-8")
-        if partial != target:
-            partial.replace(target)
-    except OSError as error:
-        if partial != target:
-            with contextlib.suppress(OSError):
-                partial.unlink()
-        raise DataError(f"cannot write {path}: {error.strerror}") from error

@@ -7,7 +7,6 @@ written here loads into plain PyTorch, and PyTorch's own files load into every b
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +18,7 @@ from safetensors.numpy import save
 
 from shared import formats
 from shared.errors import DataError, WeightsError
+from shared.writing import put
 
 BUFFERS = ("running_mean", "running_var")
 """The last part of the names of tensors that are not trained."""
@@ -52,14 +52,10 @@ def write(path: Path, weights: Mapping[str, np.ndarray], metadata: Mapping[str, 
     """
     tensors = {name: np.asarray(array, order="C") for name, array in weights.items()}
     blob = save(tensors, metadata={key: json.dumps(value) for key, value in metadata.items()})
-    partial = path.with_name(path.name + ".partial")
     try:
-        partial.write_bytes(blob)
-        partial.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise WeightsError(f"cannot write {path}: {error.strerror}") from error
+        put(path, blob)
+    except DataError as error:
+        raise WeightsError(str(error)) from error
 
 
 def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, object]]:

@@ -20,6 +20,7 @@ from shared.boundary import kept
 from shared.errors import ConfigurationError
 from shared.figures import Figure
 from shared.terminal import colour, print_gaps
+from shared.writing import put
 
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 """The marks in a file between which `write` puts the tables."""
@@ -453,8 +454,9 @@ def write(outcome: Outcome, path: Path) -> None:
 
     Raises:
         ConfigurationError: as `check_marks` does.
+        DataError: the file cannot be written.
     """
     check_marks(path)
     before, _, rest = path.read_text("utf-8").partition(BEGIN)
     after = rest.partition(END)[2]
-    path.write_text(f"{before}{BEGIN}\n{markdown(outcome)}\n{END}{after}", "utf-8")
+    put(path, f"{before}{BEGIN}\n{markdown(outcome)}\n{END}{after}")

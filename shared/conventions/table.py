@@ -19,11 +19,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from shared import formats, registry, strict
+from shared import formats, registry
 from shared.asking import NOT_MEASURED
 from shared.conventions import initialisers
 from shared.panels import PANELS
 from shared.terminal import print_gaps, style
+from shared.writing import put
 
 RECORDED = Path(__file__).with_name("recorded.json")
 """The table as it was with the versions that it names."""
@@ -251,7 +252,7 @@ def record(conventions: Conventions, path: Path) -> None:
         "versions": conventions.versions,
         "rows": conventions.rows,
     }
-    strict.put(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    put(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def read(path: Path = RECORDED) -> Conventions:

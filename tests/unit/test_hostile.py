@@ -1,7 +1,6 @@
 """Input that no one meant well with: one sentence, and nothing lost."""
 
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from shared import formats, strict, weights
+from shared import formats, weights
 from shared.benchmark import check
 from shared.cli import checks, parser
 from shared.data import mnist
@@ -67,31 +66,6 @@ def test_a_ratio_is_a_finite_number(tmp_path: Path, ratio: str) -> None:
     path.write_text(f'{{"ratios": {{"a": {ratio}}}}}')
     with pytest.raises(DataError, match="has no ratios"):
         check.read(path)
-
-
-def test_a_file_that_cannot_be_written_is_as_it_was(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "kept.json"
-    strict.write(path, {"a": 1})
-
-    def full(*_: Any, **__: Any) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(DataError, match=r"cannot write .*kept\.json: No space left on device"):
-        strict.write(path, {"a": 2})
-    assert json.loads(path.read_text("utf-8")) == {"a": 1}
-    assert [each.name for each in tmp_path.iterdir()] == ["kept.json"]
-
-
-def test_what_is_no_regular_file_is_written_to_as_it_is(tmp_path: Path) -> None:
-    strict.write(Path(os.devnull), {"a": 1})
-    link = tmp_path / "link.json"
-    link.symlink_to(tmp_path / "real.json")
-    strict.write(link, {"a": 1})
-    assert link.is_symlink()
-    assert json.loads((tmp_path / "real.json").read_text("utf-8")) == {"a": 1}
 
 
 @pytest.mark.parametrize("name", ["a" * 300, "a" * 252, "a\0b"])

@@ -14,7 +14,8 @@ from tests.sources import ARCHITECTURES, FRAMEWORKS, OWN, ROOT, fresh
 # The rooms of `shared`, from the bottom up: each may import what stands in a line below its own.
 ORDER = (
     ("errors", "asking"),
-    ("choosing", "formats", "panels", "strict"),
+    ("choosing", "formats", "panels", "writing"),
+    ("strict",),
     ("specs",),
     ("interface", "weights"),
     ("boundary", "reprs"),

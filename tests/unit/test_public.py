@@ -274,5 +274,7 @@ def test_files_that_are_no_weights_of_the_network_are_named(tmp_path: Path) -> N
         triptych.load_weights(path, built())
     with pytest.raises(WeightsError, match=r"cannot write .*nowhere.*: No such file"):
         triptych.save_weights(tmp_path / "nowhere" / "w.safetensors", built())
+    with pytest.raises(WeightsError, match=r"cannot write \.: Is a directory"):
+        triptych.save_weights("", built())
     with pytest.raises(ConfigurationError, match="no architecture of the catalogue"):
         triptych.save_weights(path, Built(SPECS["unet"].cases[-1].network))  # type: ignore[arg-type]

@@ -89,6 +89,26 @@ def test_figures_are_put_between_the_marks_of_a_file(tmp_path: Path) -> None:
     assert "| 2,000 ±0 % |" in text
 
 
+@pytest.mark.usefixtures("quiet")
+def test_figures_that_cannot_be_written_leave_the_file_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcome, _ = benched()
+    path = tmp_path / "page.md"
+    text = f"Before.\n\n{table.BEGIN}\nold\n{table.END}\n\nAfter.\n"
+    path.write_text(text)
+
+    def full(self: Path, *_: Any) -> None:
+        self.open("w").close()
+        raise OSError(28, "No space left on device")
+
+    for name in ("write_text", "write_bytes"):
+        monkeypatch.setattr(Path, name, full)
+    with pytest.raises(DataError, match=r"cannot write .*page.md: No space left on device"):
+        table.write(outcome, path)
+    assert path.read_text() == text
+
+
 @pytest.mark.parametrize(
     "text", ["", f"{table.BEGIN}", f"{table.END} {table.BEGIN}", 2 * f"{table.BEGIN} {table.END}"]
 )
