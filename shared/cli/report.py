@@ -86,7 +86,8 @@ def report(backends: Backends, output: Output, options: Options) -> int:
         guide=options.guide,
     )
     if record_path:
-        updated, lines = recording.updated(before, measured)
+        with run.blaming_files(measured):
+            updated, lines = recording.updated(before, measured)
         recorded.write(record_path, updated)
         for line in [*lines, f"recorded in {record_path}"]:
             print(line, file=printing.sentences(json_printed=output.as_json))

@@ -12,7 +12,9 @@ from typing import Any
 from shared import formats, strict
 from shared.errors import DataError, EvidenceError
 from shared.parity.files import compare_files
+from shared.report import survey
 from shared.report.recorded import Origin
+from shared.report.study import Study
 from shared.specs import SPECS
 
 
@@ -20,11 +22,12 @@ from shared.specs import SPECS
 class Saved:
     """What was read from files, as in their JSON: by architecture, and every parity check.
 
-    `origins` says by architecture where its "comparison" and its "parity" come from, and which file
-    has its "bench"; a report's studies have origins of their own.
+    `studies` are those of earlier reports. `origins` says by architecture where its "comparison"
+    and its "parity" come from, and which file has its "bench"; a report's studies have origins of
+    their own.
     """
 
-    studies: dict[str, dict[str, Any]] = field(default_factory=dict)
+    studies: dict[str, Study] = field(default_factory=dict)
     comparisons: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     checks: list[Mapping[str, Any]] = field(default_factory=list)
     benches: dict[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -37,7 +40,7 @@ class Saved:
 
     def architectures(self) -> list[str]:
         """Every architecture that the files were made for, in the catalogue's order."""
-        asked = {name for name, study in self.studies.items() if study.get("asked", True)}
+        asked = {name for name, study in self.studies.items() if study.asked}
         names = {*asked, *self.comparisons, *self.benches}
         names |= {check["architecture"] for check in self.checks}
         return [name for name in SPECS if name in names]
@@ -127,11 +130,8 @@ def _add(saved: Saved, content: Mapping[str, Any], path: Path) -> str:
         values = {key: row["values"] for key, row in value["rows"].items()}
         saved.conventions = {"versions": value["versions"], "rows": values}
     else:
-        for row in value["rows"].values():
-            if not row["history"]["losses"]:
-                raise ValueError("a training has no losses")
         name = _known(value["request"]["architecture"])
-        saved.comparisons[name] = value
+        saved.comparisons[name] = _comparison(value)
         saved.origins.setdefault(name, {})["comparison"] = origin
     return SHOWN[kind]
 
@@ -155,20 +155,43 @@ def _date(path: Path) -> str:
 def _add_report(saved: Saved, value: Mapping[str, Any], origin: Origin) -> None:
     """Add what an earlier report measured; one that says no dates has the file's."""
     for name, study in value["studies"].items():
-        _known(name)
-        own = study.get("origins", {})
-        measured = {"comparison": "comparison", "parity": "checks", "bench": "bench"}
-        origins = {
-            key: Origin.from_dict({**own.get(key, {"date": origin.date}), "file": origin.file})
-            for key, of in measured.items()
-            if study.get(of)
-        }
-        saved.studies[name] = {**study, "origins": origins}
+        saved.studies[_known(name)] = _study(name, study, origin)
     for key in ("conventions", "pitfalls", "guide"):
         setattr(saved, key, value[key] or getattr(saved, key))
     if value["guide"]:
         known = value.get("guide_origin", {"date": origin.date})
         saved.guide_origin = Origin.from_dict({**known, "file": origin.file})
+
+
+def _comparison(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A comparison whose trainings all have losses; a `ValueError` else."""
+    for row in value["rows"].values():
+        if not row["history"]["losses"]:
+            raise ValueError("a training has no losses")
+    return value
+
+
+def _study(name: str, value: Mapping[str, Any], origin: Origin) -> Study:
+    """What an earlier report measured of an architecture."""
+    own = value.get("origins", {})
+    measured = {"comparison": "comparison", "parity": "checks", "bench": "bench"}
+    checks = [*value.get("checks", [])]
+    for check in checks:
+        _known(check["architecture"])
+    return Study(
+        SPECS[name],
+        {backend: survey.from_dict(one) for backend, one in value.get("surveys", {}).items()},
+        _comparison(value["comparison"]) if value.get("comparison") else None,
+        checks,
+        value.get("bench"),
+        {**value.get("gaps", {})},
+        value.get("asked", True),
+        {
+            key: Origin.from_dict({**own.get(key, {"date": origin.date}), "file": origin.file})
+            for key, of in measured.items()
+            if value.get(of)
+        },
+    )
 
 
 def _add_checks(saved: Saved, value: Mapping[str, Any], origin: Origin) -> None:

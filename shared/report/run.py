@@ -8,8 +8,9 @@ ladder is climbed in float64 as far as its rungs need no trainings. What a file 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,14 @@ from jinja2 import UndefinedError
 
 from shared import formats, machine, strict
 from shared.errors import DataError
-from shared.report import asked, measuring, pages, recorded, survey
+from shared.report import asked, measuring, pages, recorded
 from shared.report.files import Saved, read
 from shared.report.measuring import Log
 from shared.report.recorded import Origin
 from shared.report.study import Report, Study
 from shared.specs import SPECS, Spec
 
-__all__ = ["MEASURED", "Saved", "make", "read", "to_dict", "write"]
+__all__ = ["MEASURED", "Saved", "blaming_files", "make", "read", "to_dict", "write"]
 
 MEASURED = "report.json"
 """The file in the folder that has what was measured."""
@@ -67,17 +68,13 @@ def make(
 
 
 def _study(spec: Spec, saved: Saved, is_asked: bool) -> Study:
-    before = saved.studies.get(spec.name, {})
-    study = Study(spec, asked=is_asked)
-    study.surveys = {
-        name: survey.from_dict(value) for name, value in before.get("surveys", {}).items()
-    }
-    study.comparison = saved.comparisons.get(spec.name, before.get("comparison"))
-    study.checks = [check for check in saved.checks if check["architecture"] == spec.name]
-    study.checks = study.checks or before.get("checks", [])
-    study.bench = saved.benches.get(spec.name, before.get("bench"))
-    study.gaps = {**before.get("gaps", {})}
-    study.origins = {**before.get("origins", {}), **saved.origins.get(spec.name, {})}
+    before = saved.studies.get(spec.name) or Study(spec)
+    origins = {**before.origins, **saved.origins.get(spec.name, {})}
+    study = replace(before, asked=is_asked, gaps={**before.gaps}, origins=origins)
+    study.comparison = saved.comparisons.get(spec.name, before.comparison)
+    checks = [check for check in saved.checks if check["architecture"] == spec.name]
+    study.checks = checks or before.checks
+    study.bench = saved.benches.get(spec.name, before.bench)
     if study.comparison:  # one that was measured by the verb that now shows it
         study.origins.setdefault("comparison", Origin(date=date.today().isoformat()))
     return study
@@ -117,12 +114,35 @@ def write(folder: Path, report: Report) -> None:
     """
     folder.mkdir(exist_ok=True)
     strict.write(folder / MEASURED, to_dict(report), indent=None)
-    try:
+    with blaming_files(report):
         pages.write(folder, report)
-    except (AttributeError, LookupError, TypeError, ValueError, UndefinedError) as error:
+
+
+@contextmanager
+def blaming_files(report: Report) -> Iterator[None]:
+    """Show or record a report: what fails then is the fault of the files that it was read from.
+
+    Raises:
+        DataError: what was read from the files has not all that is shown or recorded.
+    """
+    try:
+        yield
+    except _SHORTCOMINGS as error:
         if not report.made_from:
             raise
         raise DataError(
             f"{'; '.join(report.made_from)} cannot be shown: not what this version of triptych "
             f"writes ({type(error).__name__}: {error})"
         ) from error
+
+
+_SHORTCOMINGS = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    UndefinedError,
+)
+"""What values raise that are not what they should be."""

@@ -55,11 +55,11 @@ def from_dict(value: Mapping[str, Any]) -> Survey:
     )
     inputs = {name: tuple(shape) for name, shape in trace["inputs"].items()}
     return Survey(
-        value["versions"],
+        {**value["versions"]},
         tuple(TensorInfo(**{**row, "shape": tuple(row["shape"])}) for row in value["table"]),
         {
             name: Place(place["name"], tuple(place["shape"]), tuple(place["axes"]))
             for name, place in value["places"].items()
         },
-        Trace(steps, trace["blocks"], inputs, trace["outputs"]),
+        Trace(steps, {**trace["blocks"]}, inputs, {**trace["outputs"]}),
     )

@@ -429,6 +429,24 @@ def test_a_file_of_another_version_is_refused(
     assert (tmp_path / "out" / run.MEASURED).exists()
 
 
+def test_a_file_that_cannot_be_recorded_is_refused(
+    measured: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    comparison = json.loads(json.dumps(measured["studies"][NAME]["comparison"]))
+    comparison["request"] |= {"examples": None, "settings": asdict(SPECS[NAME].settings)}
+    del comparison["request"]["device"]  # which no page shows
+    path, record = tmp_path / "compare.json", tmp_path / "recorded.json"
+    strict.write(path, comparison)
+    monkeypatch.setattr(registry, "missing", lambda _: ["something"])
+    options = ["--no-guide", "--record", str(record), "-o", str(tmp_path / "out")]
+    message = refused(capsys, "report", "--from", str(path), *options)
+    assert "compare.json, of triptych compare cannot be shown" in message
+    assert not record.exists()
+
+
 def test_a_report_tells_programs_where_it_is(
     report_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

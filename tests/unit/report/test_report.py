@@ -1,18 +1,24 @@
 """The pages' parts, from values that are made up: sources, graphs, charts, the ladder's matrix."""
 
 import html
+import json
 import re
 from dataclasses import asdict, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from shared import registry, strict
 from shared.errors import WorkerError
-from shared.interface import Step, Trace
+from shared.interface import Place, Step, TensorInfo, Trace
 from shared.panels import PANELS, source
 from shared.parity.checks import Check, Outcome
-from shared.report import asked, charts, code, files, graph, guide, parity
+from shared.report import asked, charts, code, files, graph, guide, parity, run
+from shared.report.recorded import Origin
+from shared.report.study import Report, Study
+from shared.report.survey import Survey
 from shared.specs import SPECS
 from tests.printed import refused
 
@@ -157,6 +163,91 @@ def test_a_file_that_is_none_of_ours_is_refused(
     text = refused(capsys, "report", "--from", str(path), "-o", str(tmp_path / "out"))
     assert str(path) in text
     assert problem in text
+    assert not (tmp_path / "out").exists()
+
+
+def measured() -> dict[str, Any]:
+    """A report's JSON with one network's tensors and run."""
+    trace = Trace((step("Linear", "x", layer="fc"),), {"": "Net"}, {"x": (2, 5)}, {"y": 0})
+    table = (TensorInfo("fc.weight", (3, 5), "float32", "parameter"),)
+    one = Survey({"torch": "9"}, table, {"fc.weight": Place("fc.weight", (3, 5), (0, 1))}, trace)
+    study = Study(SPECS[NAME], {"torch": one}, gaps={"flax": "not here"})
+    study.checks = [check("forward", "torch-flax")]
+    study.origins = {"parity": Origin("2026-01-01")}
+    return json.loads(strict.text(run.to_dict(Report([study], guide={"chapter": {}}))))
+
+
+LACKING = "lacking"
+"""Damage that takes something away."""
+
+
+def test_what_a_report_measured_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "missing", lambda _: ["something"])
+    value, path = measured(), tmp_path / "report.json"
+    strict.write(path, value)
+    again = run.make([SPECS[NAME]], [], files.read([path]), guide=False)
+    studies = json.loads(strict.text(run.to_dict(again)))["studies"]
+    assert studies[NAME] == value["studies"][NAME]
+
+
+ONE = f"studies {NAME} surveys torch"
+REQUIRED = [
+    "studies",
+    *(
+        f"{ONE} {rest}"
+        for rest in (
+            "versions",
+            "table",
+            "table 0 shape",
+            "places",
+            "places fc.weight axes",
+            "trace",
+            "trace steps",
+            "trace steps 0 shapes",
+            "trace inputs",
+            "trace blocks",
+            "trace outputs",
+        )
+    ),
+]
+OPTIONAL = [
+    f"studies {NAME}",
+    ONE,
+    *(f"{ONE} {rest}" for rest in ("table 0", "places fc.weight", "trace steps 0")),
+    *(f"{ONE} trace {rest}" for rest in ("steps 0 shapes 0", "inputs x")),
+    *(
+        f"studies {NAME} {rest}"
+        for rest in ("surveys", "checks", "checks 0", "gaps", "origins", "origins parity")
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("place", "damage"),
+    [
+        *product([*REQUIRED, *OPTIONAL], [None, 5]),
+        *((place, LACKING) for place in REQUIRED),
+        (f"studies {NAME} comparison", 5),
+        (f"studies {NAME} comparison", {"rows": {"torch": {}}}),
+    ],
+)
+def test_a_damaged_report_is_refused(
+    place: str, damage: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys: list[Any] = [int(key) if key.isdigit() else key for key in place.split()]
+    value, path = measured(), tmp_path / "bad.json"
+    within = value
+    for key in keys[:-1]:
+        within = within[key]
+    if damage is LACKING:
+        del within[keys[-1]]
+    else:
+        within[keys[-1]] = damage
+    strict.write(path, value)
+    text = refused(capsys, "report", "--from", str(path), "-o", str(tmp_path / "out"))
+    assert text.startswith(f"triptych: {path} cannot be shown: ")
     assert not (tmp_path / "out").exists()
 
 
