@@ -14,7 +14,7 @@ from shared.data import files, tasks
 from shared.errors import TriptychError
 from shared.parity import ladder
 from shared.report.recorded import Origin
-from shared.report.study import Study
+from shared.report.study import Report, Study
 from shared.specs import Spec
 from shared.train import loop
 from shared.train.worker import Request
@@ -44,13 +44,13 @@ def request(spec: Spec, seed: int) -> Request:
     return Request(spec.name, "sample", None, settings, seed, "cpu", examples=examples, quiet=True)
 
 
-def train(studies: Sequence[Study], backends: Sequence[str], seed: int, log: Log) -> None:
-    """Compare a training of each architecture that has none.
+def train(report: Report, backends: Sequence[str], seed: int, log: Log) -> None:
+    """Compare a training of each architecture that the report was asked for and that has none.
 
     One alone has processes of its own, as `compare` has. Several follow each other in one process
     a backend: to start and to import would take longer than to train.
     """
-    rest = [study for study in studies if study.comparison is None and study.spec.task is not None]
+    rest = [s for s in report.studies if s.asked and s.comparison is None and s.spec.task]
     usable = [name for name in backends if not registry.missing(name)]
     with ExitStack() as stack:
         running = None
@@ -62,12 +62,13 @@ def train(studies: Sequence[Study], backends: Sequence[str], seed: int, log: Log
                 with suppress(TriptychError):  # which the training says again
                     worker.wait_until_ready()
         for study in rest:
-            study.comparison = _compared(study, backends, seed, log, running)
+            study.comparison = _compared(report, study, backends, seed, log, running)
             if study.comparison is not None:
                 study.origins["comparison"] = Origin(date=date.today().isoformat())
 
 
 def _compared(
+    report: Report,
     study: Study,
     backends: Sequence[str],
     seed: int,
@@ -85,14 +86,20 @@ def _compared(
     except TriptychError as error:
         for name in backends:
             study.gaps.setdefault(name, str(error))
+            if not registry.missing(name):
+                report.failed.setdefault(name, str(error))
         return None
     study.gaps.update({**outcome.skipped, **outcome.errors})
+    report.failed = {**outcome.errors, **report.failed}
     return strict.finite(outcome.to_dict())
 
 
-def climb(studies: Sequence[Study], backends: Sequence[str], log: Log) -> None:
-    """Make the checks of those architectures that have none; why they cannot be made is a gap."""
-    rest = {study.spec.name: study for study in studies if not study.checks}
+def climb(report: Report, backends: Sequence[str], log: Log) -> None:
+    """Make the checks of each architecture that the report was asked for and that has none.
+
+    Where the ladder cannot be climbed, the reason is a gap.
+    """
+    rest = {study.spec.name: study for study in report.studies if study.asked and not study.checks}
     usable = [name for name in backends if not registry.missing(name)]
     if not rest or not usable:
         return
@@ -106,10 +113,12 @@ def climb(studies: Sequence[Study], backends: Sequence[str], log: Log) -> None:
             report=lambda text: log(f"parity: {text}"),
         )
     except TriptychError as error:
-        for study in rest.values():
-            for name in usable:
+        for name in usable:
+            report.failed.setdefault(name, str(error))
+            for study in rest.values():
                 study.gaps.setdefault(name, str(error))
         return
+    report.failed = {**outcome.errors, **report.failed}
     origin = Origin(
         date=date.today().isoformat(), versions=outcome.versions, machine=machine.describe()
     )

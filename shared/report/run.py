@@ -61,9 +61,8 @@ def make(
     report.conventions, report.pitfalls = saved.conventions, saved.pitfalls
     report.guide, report.guide_origin = saved.guide, saved.guide_origin
     asked.ask(report, backends, guide, log)
-    measured = [study for study in studies if study.asked]
-    measuring.train(measured, backends, seed, log)
-    measuring.climb(measured, backends, log)
+    measuring.train(report, backends, seed, log)
+    measuring.climb(report, backends, log)
     return report
 
 

@@ -48,7 +48,7 @@ class Report:
         guide_origin: When and with what the chapters ran.
         machine: What it was measured on.
         made_from: The files that were read.
-        failed: Why a backend that is installed gave no answer.
+        failed: Why a backend that is installed failed: the first reason.
         recorded: What was recorded before, to be shown beside it.
     """
 
