@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import logging
 import os
 import shlex
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -119,44 +115,5 @@ def load(name: str) -> Backend:
     """
     if missing(name):
         raise BackendMissingError(explain_missing(name))
-    if name != "keras" or "TF_CPP_MIN_LOG_LEVEL" in os.environ:
-        return importlib.import_module(f"{PANELS[name]}.engine.backend").BACKEND
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    with _silent_stderr():
-        backend = importlib.import_module(f"{PANELS[name]}.engine.backend").BACKEND
-        backend.devices()
-    logging.getLogger("tensorflow").addFilter(_is_no_false_alarm)
-    return backend
-
-
-_RECORDED_ONCE = ("KerasModel.", "TunedTrainer.", "TensorFlowTrainer._make_function.")
-
-
-def _is_no_false_alarm(record: logging.LogRecord) -> bool:
-    """Whether TensorFlow's notice is not one of a function that is traced again and again.
-
-    It counts how often a piece of code is traced. Here the same code makes one function for each
-    network, and each of them is traced once.
-    """
-    message = record.getMessage()
-    ours = any(f"calls to <function {name}" in message for name in _RECORDED_ONCE)
-    return not (ours and "triggered tf.function retracing" in message)
-
-
-@contextmanager
-def _silent_stderr() -> Iterator[None]:
-    """Keep TensorFlow's notices from the terminal.
-
-    It writes about its build and about GPUs that are not there straight to the file descriptor, in
-    part before it reads its log level. Python's exceptions still come through. Whoever sets
-    TF_CPP_MIN_LOG_LEVEL sees everything.
-    """
-    sys.stderr.flush()
-    kept = os.dup(2)
-    try:
-        with Path(os.devnull).open("w") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-            yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+    loaded: Backend = importlib.import_module(f"{PANELS[name]}.engine.loading").load()
+    return loaded

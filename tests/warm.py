@@ -15,8 +15,8 @@ from multiprocessing import context, forkserver, popen_forkserver, resource_trac
 from typing import Any
 from unittest import mock
 
+from keras_impl.engine.quiet import silent_stderr
 from shared.panels import PANELS
-from shared.registry import _silent_stderr
 
 PREPARE = "TRIPTYCH_TEST_PREPARE"
 """The variable that names what a worker does before all else: MODULE:FUNCTION."""
@@ -47,7 +47,7 @@ class Servers:
                 [f"{PANELS[backend]}.engine.backend", *LATER.get(key, ()), *MODULES]
             )
             changes = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": keras_on}
-            with mock.patch.dict(os.environ, changes), _silent_stderr():
+            with mock.patch.dict(os.environ, changes), silent_stderr():
                 server.ensure_running()
             self._running[key] = server
         return self._running[key]

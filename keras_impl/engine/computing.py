@@ -7,13 +7,14 @@ import math
 import random
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import keras
 import numpy as np
 
 from keras_impl.engine import weights
+from keras_impl.engine.quiet import quietly
 from shared.boundary import kept
 
 
@@ -42,7 +43,9 @@ def seeded(seed: int) -> Iterator[None]:
     python, numpy = random.getstate(), np.random.get_state()
     torch = sys.modules.get("torch")  # Keras seeds it too, if somebody has imported it
     torch_state = torch.get_rng_state() if torch else None
-    keras.utils.set_random_seed(seed)
+    # Keras imports TensorFlow here, if it runs on another framework and TensorFlow is installed.
+    with nullcontext() if "tensorflow" in sys.modules else quietly():
+        keras.utils.set_random_seed(seed)
     try:
         yield
     finally:

@@ -6,8 +6,17 @@ import sys
 import pytest
 
 from shared.panels import PANELS
-from tests.flavours import lacking
+from tests.flavours import FLAVOURS, exhaustive, lacking
 from tests.sources import ARCHITECTURES, OWN, ROOT, fresh
+
+
+def errors_of(code: str) -> str:
+    """What a program of its own prints to stderr; it may start workers."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stderr
 
 
 @pytest.mark.parametrize("backend", PANELS)
@@ -48,10 +57,53 @@ def test_many_networks_in_a_process_raise_no_false_alarm() -> None:
         "for number in range(7):\n"
         "    tf.function(own)(tf.zeros(1))\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    alarms = [line for line in done.stderr.splitlines() if "retracing" in line]
+    alarms = [line for line in errors_of(code).splitlines() if "retracing" in line]
     assert alarms
     assert all("<function own" in line for line in alarms), alarms
+
+
+LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+
+
+@pytest.mark.parametrize("chosen", [None, pytest.param("2", marks=exhaustive)])
+@pytest.mark.parametrize("backend", PANELS)
+def test_a_backend_leaves_the_log_level_as_the_user_has_it(
+    backend: str, chosen: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reason = lacking(backend)
+    if reason:
+        pytest.skip(reason)
+    monkeypatch.delenv(LEVEL, raising=False)
+    if chosen:
+        monkeypatch.setenv(LEVEL, chosen)
+    code = f"import os, triptych; triptych.load({backend!r}); print(os.environ.get({LEVEL!r}))"
+    assert fresh(code).splitlines()[-1] == str(chosen)
+
+
+def test_a_worker_is_quiet_whatever_its_parent_has_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """JAX sets the level of TensorFlow's log, and this project does."""
+    loaded = [backend for backend in ("flax", "keras") if not lacking(backend)]
+    if "keras" not in loaded:
+        pytest.skip(str(lacking("keras")))
+    monkeypatch.delenv(LEVEL, raising=False)
+    code = (
+        "import triptych\n"
+        "from shared.workers import Worker\n"
+        f"for backend in {loaded}:\n"
+        "    triptych.load(backend)\n"
+        "with Worker('keras') as worker:\n"
+        "    worker.wait_until_ready()\n"
+    )
+    assert errors_of(code) == ""
+
+
+@pytest.mark.parametrize("flavour", ["keras-jax", pytest.param("keras-torch", marks=exhaustive)])
+def test_keras_on_another_framework_is_quiet(flavour: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    reason = lacking(flavour)
+    if reason:
+        pytest.skip(reason)
+    monkeypatch.delenv(LEVEL, raising=False)
+    for name, value in FLAVOURS[flavour][1].items():
+        monkeypatch.setenv(name, value)
+    code = "import triptych; triptych.build('basic_net', 'keras')"
+    assert errors_of(code) == ""

@@ -1,0 +1,23 @@
+"""How the registry gets this panel: JAX is imported here, and no sooner."""
+
+import os
+
+from shared.interface import Backend
+
+LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+"""The variable that JAX sets while it is imported, for its own libraries, which read it then."""
+
+
+def load() -> Backend:
+    """Import JAX and Flax, and what ties them to `shared`.
+
+    The log level stays what the user has it. A process that is started later would take JAX's for
+    the user's choice: Keras's does.
+    """
+    chosen = LEVEL in os.environ
+    try:
+        from flax_impl.engine.backend import BACKEND
+    finally:
+        if not chosen:
+            os.environ.pop(LEVEL, None)
+    return BACKEND
