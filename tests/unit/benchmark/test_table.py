@@ -1,11 +1,12 @@
 """What is shown of a benchmark, and written into Markdown."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from shared.benchmark import table
-from shared.errors import ConfigurationError
+from shared.errors import ConfigurationError, DataError
 from tests.unit.benchmark.workers import benched, load, printed, with_costs
 
 
