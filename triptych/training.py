@@ -102,7 +102,7 @@ def fit(
     Raises:
         TriptychError: The model is of no architecture, or of one that is not trained; a setting
             does not exist or makes no sense; the data do not fit the network or do not fill one
-            batch; the loss is no longer finite.
+            batch; the loss is no longer finite; PyTorch is to train where TensorFlow is loaded.
     """
     spec = spec_of(model)
     task = spec.require_task()

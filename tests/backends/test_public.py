@@ -1,15 +1,18 @@
 """What `import triptych` offers, in every backend."""
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from shared import weights
 from shared.predict import prediction
 from shared.workers import Worker
 from tests.examples.first_steps import first_steps
+from tests.sources import fresh
 
 
 def shown(backend: str, path: Path) -> dict[str, Any]:
@@ -71,3 +74,18 @@ def test_models_show_themselves_and_files_that_do_not_fit(worker: Worker, tmp_pa
     )
     assert saving.startswith("ResidualBlock is no architecture of the catalogue; triptych.build ")
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(find_spec("triton") is None, reason="without Triton nothing is aborted")
+def test_torch_refuses_to_train_where_it_would_be_aborted() -> None:
+    """Behind TensorFlow the first optimizer ends the process with a message of LLVM's."""
+    code = (
+        "import sys, types, triptych\n"
+        "model = triptych.build('basic_net', 'torch')\n"
+        "sys.modules['tensorflow'] = types.ModuleType('tensorflow')\n"
+        "try:\n"
+        "    triptych.fit(model, triptych.load_data('sample'), epochs=1)\n"
+        "except triptych.ConfigurationError as error:\n"
+        "    print(error)\n"
+    )
+    assert fresh(code).startswith("PyTorch cannot train in a process that has imported TensorFlow")

@@ -1,5 +1,7 @@
 """A PyTorch network behind the shared interface: NumPy goes in and NumPy comes out."""
 
+import importlib.util
+import sys
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
@@ -10,6 +12,7 @@ from torch import Tensor, nn
 
 from shared import reprs
 from shared.boundary import by_name, check_decodes, check_inputs, kept
+from shared.errors import ConfigurationError
 from shared.interface import Arrays, Inputs, Place, TensorInfo
 from shared.interface import Trainer as SharedTrainer
 from shared.specs import Network, Settings, Task
@@ -135,10 +138,28 @@ class TorchModel:
             self.native.record_epoch(loss, train_accuracy, val_accuracy)
 
 
+def check_process() -> None:
+    """Refuse to make the first optimizer after TensorFlow was imported.
+
+    It imports Triton, which registers LLVM's options once more, and LLVM aborts the process. The
+    other order does no harm.
+
+    Raises:
+        ConfigurationError: This process would be aborted.
+    """
+    late = "tensorflow" in sys.modules and "triton" not in sys.modules
+    if late and importlib.util.find_spec("triton"):
+        raise ConfigurationError(
+            "PyTorch cannot train in a process that has imported TensorFlow, which would abort it; "
+            "train there before Keras is loaded, or in a process of its own (triptych.Worker)"
+        )
+
+
 class TorchTrainer:
     """`training.Trainer` for batches of NumPy arrays."""
 
     def __init__(self, model: TorchModel, task: Task, settings: Settings, seed: int) -> None:
+        check_process()
         self.model = model
         self.task = task
         self.native = training.Trainer(
