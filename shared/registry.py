@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import os
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,12 @@ def _keras_runs_on() -> str:
 def installed() -> list[str]:
     """The backends that can be used here, in the order of `BACKENDS`."""
     return [name for name in BACKENDS if not missing(name)]
+
+
+def usable(names: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """Those backends that can be used here, and by name why the others cannot."""
+    skipped = {name: explain_missing(name) for name in names if missing(name)}
+    return [name for name in names if name not in skipped], skipped
 
 
 def explain_missing(name: str) -> str:

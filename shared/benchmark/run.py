@@ -290,10 +290,7 @@ def run(
         TriptychError: no candidate gave a result; what each of them met.
     """
     outcome = Outcome(request)
-    for name in request.backends:
-        if registry.missing(name):
-            outcome.skipped[name] = registry.explain_missing(name)
-    present = [name for name in request.backends if name not in outcome.skipped]
+    present, outcome.skipped = registry.usable(request.backends)
     if not present:
         raise ConfigurationError("; ".join(outcome.skipped.values()))
     outcome.environment_bytes = {name: environment_bytes(name) for name in present}

@@ -105,10 +105,8 @@ def compare(
     weights, reference = None, None
     load = machine.ForeignLoad()
     failures: list[TriptychError] = []
-    for name in backends:
-        if registry.missing(name):
-            comparison.skipped[name] = registry.explain_missing(name)
-            continue
+    usable, comparison.skipped = registry.usable(backends)
+    for name in usable:
         report(f"{name}: starting")
         try:
             with ExitStack() as stack:

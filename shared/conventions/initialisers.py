@@ -9,9 +9,8 @@ shape of the distribution (Kolmogorov and Smirnov's test).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -19,13 +18,9 @@ from rich.table import Table
 from rich.text import Text
 from scipy import stats
 
-from shared import registry
-from shared.errors import TriptychError
+from shared import registry, together
 from shared.specs import Network, Spec
 from shared.terminal import colour, print_gaps
-from shared.workers import Worker
-
-Result = TypeVar("Result")
 
 SEEDS = 4
 MOST = 50_000
@@ -115,45 +110,9 @@ class Outcome:
         return asdict(self)
 
 
-@dataclass
-class Answers:
-    """What each backend's process gave."""
-
-    results: dict[str, Any] = field(default_factory=dict)
-    skipped: dict[str, str] = field(default_factory=dict)
-    errors: dict[str, str] = field(default_factory=dict)
-
-
-def ask(
-    backends: Sequence[str],
-    function: Callable[..., Result],
-    *arguments: Any,
-    environment: Mapping[str, str] | None = None,
-) -> Answers:
-    """Call `function(backend, *arguments)` in a process of each backend, all at once.
-
-    A backend that is not installed is skipped; one that fails does not stop the others.
-    """
-    answers = Answers()
-    with ExitStack() as stack:
-        waiting = []
-        for name in backends:
-            if registry.missing(name):
-                answers.skipped[name] = registry.explain_missing(name)
-                continue
-            worker = stack.enter_context(Worker(name, environment))
-            waiting.append((worker, worker.submit(function, name, *arguments)))
-        for worker, future in waiting:
-            try:
-                answers.results[worker.backend] = worker.result(future)
-            except TriptychError as error:
-                answers.errors[worker.backend] = str(error)
-    return answers
-
-
 def compare(spec: Spec, backends: Sequence[str], seeds: int = SEEDS) -> Outcome:
     """Build an architecture with several seeds in each backend, and find the laws."""
-    answers = ask(backends, draw, spec.network, seeds)
+    answers = together.ask(backends, draw, spec.network, seeds)
     outcome = Outcome(spec.name, seeds, skipped=answers.skipped, errors=answers.errors)
     rows = [row for name, weights in answers.results.items() for row in describe(name, weights)]
     kinds = list(dict.fromkeys(row.kind for row in rows))

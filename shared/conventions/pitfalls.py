@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from shared import panels, registry
-from shared.conventions import initialisers, table
+from shared import panels, registry, together
+from shared.conventions import table
 from shared.differences import difference
 from shared.panels import PANELS
 
@@ -294,7 +294,7 @@ def _recorded() -> dict[str, dict[str, str]]:
 
 def measure(backends: Sequence[str]) -> Pitfalls:
     """Run every example of each installed backend, in a process of its own, on the CPU."""
-    answers = initialisers.ask(backends, run, environment=table.ON_CPU)
+    answers = together.ask(backends, run, environment=table.ON_CPU)
     return replace(gather(answers.results), skipped=answers.skipped, errors=answers.errors)
 
 

@@ -19,7 +19,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from shared import formats, registry
+from shared import formats, registry, together
 from shared.asking import NOT_MEASURED
 from shared.conventions import initialisers
 from shared.panels import PANELS
@@ -201,7 +201,7 @@ class Change:
 
 def collect(backends: Sequence[str]) -> Conventions:
     """Ask every installed library, each in a process of its own, on the CPU."""
-    answers = initialisers.ask(backends, ask_library, environment=ON_CPU)
+    answers = together.ask(backends, ask_library, environment=ON_CPU)
     return replace(gather(answers.results), skipped=answers.skipped, errors=answers.errors)
 
 

@@ -29,7 +29,6 @@ from concurrent.futures import Future
 from contextlib import ExitStack
 from itertools import permutations
 from pathlib import Path
-from typing import Any, TypeVar
 
 from shared import registry
 from shared.errors import BackendMissingError, DeviceMissingError, TriptychError
@@ -40,6 +39,7 @@ from shared.parity.evidence import CaseEvidence
 from shared.parity.judge import Result, Status
 from shared.parity.judge.resumption import resumed
 from shared.specs import Case, Spec
+from shared.together import begin, gather, wait
 from shared.workers import ALONE, Worker
 
 __all__ = ["climb", "climbing"]
@@ -107,12 +107,9 @@ def climbing(
         _mirror_check(spec) for spec in {spec.name: spec for spec, _ in cases}.values()
     ]
     with ExitStack() as stack:
-        workers: dict[str, Worker] = {}
-        for name in backends:
-            if registry.missing(name):
-                outcome.skipped[name] = registry.explain_missing(name)
-                continue
-            workers[name] = stack.enter_context(Worker(name, ALONE))
+        usable, skipped = registry.usable(backends)
+        outcome.skipped |= skipped
+        workers = {name: stack.enter_context(Worker(name, ALONE)) for name in usable}
         for name, worker in workers.items():
             report(f"starting {name}")
             try:
@@ -164,7 +161,7 @@ class _Climb:
         self.case, self.dtypes = plan.case, plan.dtypes
         self.key = f"{spec.name}/{plan.case.label}"
         started = {name: worker for name, worker in workers.items() if name not in lost}
-        self.begun, errors = _start(started, self._begin)
+        self.begun, errors = begin(started, self._begin)
         self.errors = {**lost, **errors}
 
     def _begin(self, name: str, worker: Worker) -> Future[CaseEvidence]:
@@ -174,7 +171,7 @@ class _Climb:
     def finish(self, report: Callable[[str], None]) -> Iterator[Check]:
         """Every check of the case, when the workers have given their evidence."""
         report(f"{self.spec.name}, {self.case.label}")
-        evidence, errors = _wait(self.workers, self.begun)
+        evidence, errors = wait(self.workers, self.begun)
         errors = self.errors = self.errors | errors
         for dtype in self.dtypes:
             yield from case_checks(
@@ -184,7 +181,7 @@ class _Climb:
             if self.plan.batches:
                 yield from self._resumptions(dtype, evidence, errors)
         # One that ended in an exchange says so here.
-        _, late = _gather(self.workers, lambda _, worker: worker.drop(self.key))
+        _, late = gather(self.workers, lambda _, worker: worker.drop(self.key))
         self.errors = late | self.errors
 
     def _check(self, rung: str, dtype: str, between: str, result: Result, part: str = "") -> Check:
@@ -198,14 +195,14 @@ class _Climb:
         """Rung 6: each backend's weights go into each other one and back."""
         workers = {name: self.workers[name] for name in evidence}
         seeds = {name: 100 + list(PANELS).index(name) for name in workers}
-        own, late = _gather(
+        own, late = gather(
             workers, lambda name, worker: worker.ask(self.key, "random_weights", dtype, seeds[name])
         )
-        sent, lost = _gather(
+        sent, lost = gather(
             {(a, b): workers[b] for a, b in permutations(own, 2)},
             lambda pair, worker: worker.ask(self.key, "exchange", dtype, own[pair[0]]),
         )
-        back, lost_again = _gather(
+        back, lost_again = gather(
             {(a, b): workers[a] for a, b in sent if not isinstance(sent[a, b], str)},
             lambda pair, worker: worker.ask(self.key, "exchange", dtype, sent[pair]),
         )
@@ -222,13 +219,13 @@ class _Climb:
         """Rung 12: each backend's training goes on in each other one."""
         workers = {name: self.workers[name] for name in evidence}
         with tempfile.TemporaryDirectory() as directory:
-            saved, late = _gather(
+            saved, late = gather(
                 workers,
                 lambda name, worker: worker.ask(
                     self.key, "save", dtype, Path(directory) / f"{name}.safetensors"
                 ),
             )
-            continued, lost = _gather(
+            continued, lost = gather(
                 {(a, b): workers[b] for a, b in permutations(saved, 2)},
                 lambda pair, worker: worker.ask(self.key, "resume", dtype, saved[pair[0]]),
             )
@@ -238,43 +235,3 @@ class _Climb:
                     pair = judge.Pair(evidence[a], evidence[b], dtype)
                     result = resumed(pair, saved[a], continued[a, b])
                 yield self._check("resume", dtype, f"{a}>{b}", result, recipes.TEACHER_FORCED)
-
-
-Key = TypeVar("Key")
-
-
-def _start(
-    workers: Mapping[Key, Worker], start: Callable[[Key, Worker], Future[Any]]
-) -> tuple[dict[Key, Future[Any]], dict[Key, str]]:
-    """Let all workers begin at once; their futures, and what went wrong already, by key."""
-    futures: dict[Key, Future[Any]] = {}
-    errors: dict[Key, str] = {}
-    for key, worker in workers.items():
-        try:
-            futures[key] = start(key, worker)
-        except TriptychError as error:
-            errors[key] = str(error)
-    return futures, errors
-
-
-def _wait(
-    workers: Mapping[Key, Worker], futures: Mapping[Key, Future[Any]]
-) -> tuple[dict[Key, Any], dict[Key, str]]:
-    """What workers give, and what went wrong, by key."""
-    results: dict[Key, Any] = {}
-    errors: dict[Key, str] = {}
-    for key, future in futures.items():
-        try:
-            results[key] = workers[key].result(future)
-        except TriptychError as error:
-            errors[key] = str(error)
-    return results, errors
-
-
-def _gather(
-    workers: Mapping[Key, Worker], start: Callable[[Key, Worker], Future[Any]]
-) -> tuple[dict[Key, Any], dict[Key, str]]:
-    """Let all workers work at once, and wait for them."""
-    futures, early = _start(workers, start)
-    results, errors = _wait(workers, futures)
-    return results, early | errors

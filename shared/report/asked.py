@@ -30,10 +30,10 @@ def ask(report: Report, backends: Sequence[str], guide: bool, log: Log) -> None:
     chapters = guide_chapters() if guide and report.guide is None else []
     with ExitStack() as stack:
         asked: dict[str, Asked] = {}
-        for name in backends:
-            if registry.missing(name):
-                gap(report.studies, name, registry.explain_missing(name))
-                continue
+        usable, skipped = registry.usable(backends)
+        for name, reason in skipped.items():
+            gap(report.studies, name, reason)
+        for name in usable:
             new = [study for study in report.studies if name not in study.surveys]
             if new or chapters or report.conventions is None or report.pitfalls is None:
                 worker = stack.enter_context(Worker(name, {**ALONE, **table.ON_CPU}))

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from shared import registry
+from shared import registry, together
 from shared.conventions import initialisers, table
-from shared.conventions.initialisers import TOO_FEW, Answers
+from shared.conventions.initialisers import TOO_FEW
 from shared.conventions.table import MEANINGS, NOT_MEASURED, Conventions
 from shared.panels import PANELS
 from shared.specs import find
+from shared.together import Answers
 from shared.workers import ALONE
 from tests.conftest import Lend
 from tests.flavours import QUICKLY
@@ -74,7 +75,7 @@ def test_what_is_missing_or_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> N
     lacking = next(name for name in PANELS if name != installed[0])
     true = registry.missing
     monkeypatch.setattr(registry, "missing", lambda n: ["it"] if n == lacking else true(n))
-    answers = initialisers.ask([lacking, installed[0]], fail)
+    answers = together.ask([lacking, installed[0]], fail)
     assert answers.results == {}
     assert answers.skipped == {lacking: registry.explain_missing(lacking)}
     assert "has no such thing" in answers.errors[installed[0]]
@@ -125,7 +126,7 @@ def test_the_backends_are_held_beside_each_other(
                 answers.results[name] = lend(name).call(function, name, *arguments)
         return answers
 
-    monkeypatch.setattr(initialisers, "ask", ask)  # in the processes that there are
+    monkeypatch.setattr(together, "ask", ask)  # in the processes that there are
     installed = registry.installed()
     outcome = initialisers.compare(find("basic_net"), list(PANELS), seeds=1)
     assert (outcome.architecture, outcome.seeds, outcome.errors) == ("basic_net", 1, {})

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from shared import registry
-from shared.conventions import initialisers, pitfalls, table
-from shared.conventions.initialisers import Answers
+from shared import registry, together
+from shared.conventions import pitfalls, table
 from shared.conventions.pitfalls import INPUTS, Outcome, Pitfalls
 from shared.panels import PANELS
+from shared.together import Answers
 from shared.workers import ALONE
 from tests.flavours import QUICKLY
 
@@ -81,11 +81,11 @@ def twice() -> list[Pitfalls]:
             patch.setenv(name, value)
         if not registry.installed():
             pytest.skip("no backend is installed")
-        both = initialisers.ask(list(PANELS), run_twice, environment=table.ON_CPU)
+        both = together.ask(list(PANELS), run_twice, environment=table.ON_CPU)
         runs = []
         for i in range(2):
             answers = Answers({b: r[i] for b, r in both.results.items()}, both.skipped, both.errors)
-            patch.setattr(initialisers, "ask", lambda *_, now=answers, **__: now)
+            patch.setattr(together, "ask", lambda *_, now=answers, **__: now)
             runs.append(pitfalls.measure(list(PANELS)))
     assert not both.errors
     assert list(both.results) == registry.installed()

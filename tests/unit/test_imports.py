@@ -21,7 +21,7 @@ ORDER = (
     ("boundary", "reprs"),
     ("registry", "differences"),
     ("figures", "machine", "workers", "terminal"),
-    ("caches",),
+    ("caches", "together"),
     ("data",),
     ("train",),
     ("compare", "predict", "show", "conventions", "parity", "benchmark"),
