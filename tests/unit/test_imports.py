@@ -2,10 +2,12 @@
 
 import ast
 import sys
+import tomllib
 from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from shared.panels import PANELS, source
 from shared.specs import SPECS
@@ -127,6 +129,16 @@ def test_causes_are_told_from_numbers_alone() -> None:
         assert all(m.startswith(("shared.parity.causes", "shared.differences")) for m in own)
     measured = roots(imports(ROOT / "shared" / "differences.py"))
     assert measured - set(sys.stdlib_module_names) == {"numpy"}
+
+
+def test_what_shared_imports_is_declared() -> None:
+    """What comes only because another package needs it may be gone with that one's next version."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    declared = {Requirement(text).name for text in project["dependencies"]}
+    names = {"PIL": "pillow", "markdown_it": "markdown-it-py"}  # that the packages are imported by
+    modules = set().union(*(roots(imports(path)) for path in SHARED))
+    outside = modules - set(sys.stdlib_module_names) - {"shared"}
+    assert {names.get(module, module) for module in outside} <= declared
 
 
 def test_shared_imports_neither_framework_nor_panel() -> None:
