@@ -39,7 +39,10 @@ def writable_file(path: Path) -> Path:
         raise ConfigurationError(f"{path} is a directory; name a file to write")
     if not path.parent.is_dir():
         raise ConfigurationError(f"{path} cannot be written: {path.parent} is no directory")
-    return _permitted(path)
+    _check_permission(path if path.exists() else path.parent, path)
+    if path.is_file() or not path.exists():  # a pipe or a device is left alone
+        _try_file(path.resolve(), path)
+    return path
 
 
 def writable_folder(path: Path) -> Path:
@@ -48,7 +51,16 @@ def writable_folder(path: Path) -> Path:
         raise ConfigurationError(f"{path} is no directory; name a folder to write")
     if not path.exists() and not path.parent.is_dir():
         raise ConfigurationError(f"{path} cannot be made: {path.parent} is no directory")
-    return _permitted(path)
+    if path.exists():
+        _check_permission(path, path)
+        _try_file(path / "report", path)
+        return path
+    try:
+        path.mkdir()
+        path.rmdir()
+    except (OSError, ValueError) as error:
+        raise _unwritable(path, "made", path.parent, error) from error
+    return path
 
 
 def json_file(path: Path) -> Path:
@@ -66,7 +78,25 @@ def json_file(path: Path) -> Path:
     return writable_file(path)
 
 
-def _permitted(path: Path) -> Path:
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
+def _check_permission(target: Path, path: Path) -> None:
+    if not os.access(target, os.W_OK):
         raise ConfigurationError(f"{path} cannot be written: permission denied")
-    return path
+
+
+def _try_file(target: Path, path: Path) -> None:
+    """Make what is written before `target` itself, and remove it: some folders take no file."""
+    partial = target.with_name(f"{target.name}.partial")
+    try:
+        partial.touch(exist_ok=False)
+        partial.unlink()
+    except FileExistsError:  # another command is writing it, or was stopped
+        return
+    except OSError as error:
+        raise _unwritable(path, "written", target.parent, error) from error
+
+
+def _unwritable(path: Path, done: str, folder: Path, error: Exception) -> ConfigurationError:
+    reason = error.strerror if isinstance(error, OSError) else error
+    return ConfigurationError(
+        f"{path} cannot be {done}: {folder} takes nothing new ({reason}); name another place"
+    )

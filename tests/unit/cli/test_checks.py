@@ -1,11 +1,12 @@
 """What every verb refuses, in one sentence, before any work is done."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from shared import registry
-from shared.cli import parser
+from shared.cli import checks, parser
 from tests.printed import refused
 
 
@@ -75,6 +76,45 @@ def test_bad_input_gets_one_sentence(
     monkeypatch.chdir(tmp_path)
     assert sentence in refused(capsys, *arguments)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no /proc")
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("report basic_net --output /proc/pages", "/proc/pages cannot be made: /proc takes nothi"),
+        ("compare --report --report-dir /proc/pages", "/proc/pages cannot be made: /proc takes"),
+        ("compare --json /proc/x.json", "/proc/x.json cannot be written: /proc takes nothing new"),
+        ("train basic_net --backend torch -o /proc/w", "/proc/w cannot be written: /proc takes"),
+        ("record basic_net --backend torch -o link", "link cannot be written: /proc takes nothing"),
+    ],
+)
+def test_a_folder_that_takes_no_file_is_refused_before_any_work(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    arguments: str,
+    sentence: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link").symlink_to("/proc/evidence")
+    assert sentence in refused(capsys, *arguments.split())
+    assert list(tmp_path.iterdir()) == [tmp_path / "link"]
+
+
+def test_trying_whether_a_place_can_be_written_leaves_it_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "old.json").write_text("old")
+    (tmp_path / "half.json.partial").write_text("half")
+    os.mkfifo(tmp_path / "pipe")
+    before = sorted(tmp_path.iterdir())
+    for name in ("new.json", "old.json", "half.json", "pipe"):
+        checks.writable_file(tmp_path / name)
+    for folder in (tmp_path, tmp_path / "new"):
+        checks.writable_folder(folder)
+    checks.writable_file(Path(os.devnull))
+    assert sorted(tmp_path.iterdir()) == before
+    assert (tmp_path / "old.json").read_text() == "old"
+    assert (tmp_path / "half.json.partial").read_text() == "half"
 
 
 @pytest.mark.parametrize(
