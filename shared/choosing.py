@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from shared.errors import ConfigurationError
 
@@ -47,6 +47,12 @@ def choose(kind: str, name: str, names: Iterable[str]) -> str:
     if len(known) > FEW:
         raise ConfigurationError(f"{refusal}; did you mean {near!r}?")
     raise ConfigurationError(f"{refusal}; there are {', '.join(known)}: did you mean {near!r}?")
+
+
+def listed(words: Sequence[str], conjunction: str = "and") -> str:
+    """Words as a sentence has them: "torch, flax and keras"."""
+    *others, last = words
+    return f"{', '.join(others)} {conjunction} {last}" if others else last
 
 
 def check_seed(seed: int) -> int:

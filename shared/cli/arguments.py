@@ -67,8 +67,25 @@ def _number(text: str) -> float:
         raise argparse.ArgumentTypeError(f"must be a number, not {text!r}") from None
 
 
-_READERS: Mapping[Any, Callable[[str], Any]] = {int: _whole_number, float: _number}
+def _file(text: str) -> Path:
+    return _path("file", text)
+
+
+def _folder(text: str) -> Path:
+    return _path("folder", text)
+
+
+def _path(kind: str, text: str) -> Path:
+    if not text:  # `Path` would take it for the current folder
+        raise argparse.ArgumentTypeError(f"must name a {kind}, not {text!r}")
+    return Path(text)
+
+
+_READERS: Mapping[Any, Callable[[str], Any]] = {int: _whole_number, float: _number, Path: _file}
 """What reads a value of a type, and says in words what it should be."""
+
+FOLDER = "DIR"
+"""What the help calls a path that is a folder's."""
 
 
 def options_of(verb: Verb) -> dict[str, Any]:
@@ -83,7 +100,8 @@ def add_options(parser: argparse.ArgumentParser, options: Any) -> None:
             each.metadata[key] for key in ("names", "old_name", "settings")
         )
         if (kind := settings.get("type")) in _READERS:
-            settings = {**settings, "type": _READERS[kind]}
+            reader = _folder if settings.get("metavar") == FOLDER else _READERS[kind]
+            settings = {**settings, "type": reader}
         actions = [parser.add_argument(*names, dest=each.name, **settings)]
         if old_name:
             hidden = {"default": argparse.SUPPRESS, "help": argparse.SUPPRESS}

@@ -30,10 +30,10 @@ class Options:
         help="names from `triptych list` (default: mnist_classifier)",
     )
     json_path: Path = json_file(f"where to write it all (default: {JSON})", JSON)
-    variants: str = option(
+    variants: str | None = option(
         "--variants",
         old_name="--ways",
-        default="",
+        default=None,
         metavar="NAMES",
         completer=completing.several(completing.measured_variants),
         help="which variants: idiomatic, tuned and reference, with commas between (default: all "

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from shared import specs
-from shared.choosing import choose
+from shared.choosing import choose, listed
 from shared.cli.printing import PRINTED
 from shared.errors import ConfigurationError
 
@@ -17,9 +17,14 @@ def architectures(names: Iterable[str]) -> list[specs.Spec]:
     return list({spec.name: spec for spec in map(specs.find, names)}.values())
 
 
-def chosen(kind: str, text: str, names: Iterable[str]) -> list[str]:
-    """Those that a list with commas names, each once, or all."""
-    return [choose(kind, word, names) for word in dict.fromkeys(words(text))] or [*names]
+def chosen(kind: str, text: str | None, names: Iterable[str]) -> list[str]:
+    """Those that a list with commas names, each once, or all where no list is given."""
+    known = [*names]
+    if text is None:
+        return known
+    if not words(text):
+        raise ConfigurationError(f"--{kind}s must name {listed(known, 'or')}, not {text!r}")
+    return [choose(kind, word, known) for word in dict.fromkeys(words(text))]
 
 
 def words(text: str) -> list[str]:

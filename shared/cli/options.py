@@ -83,9 +83,9 @@ class DataDirectory:
 class Backends:
     """Which backends to use."""
 
-    backends: str = option(
+    backends: str | None = option(
         "--backends",
-        default="",
+        default=None,
         metavar="NAMES",
         completer=completing.several(completing.backends),
         help="which to use, with commas between (default: all that are installed)",
@@ -194,7 +194,7 @@ class ProofOptions:
         from shared.boundary import check_proved
         from shared.interface import DTYPES, PROVED
 
-        if not self.dtype:
+        if self.dtype is None:
             return [*reversed(PROVED)]  # float64 first: it tells meaning
         choose("dtype", self.dtype, DTYPES)
         check_proved(self.dtype)

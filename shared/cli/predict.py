@@ -58,7 +58,9 @@ def predict(variant: Variant, output: Output, options: Options) -> int:
     Seq2Seq reads digits side by side and draws IMAGE-attention.png. Exits with 2 when a picture
     cannot be read; the others are answered.
     """
-    backend = choose("backend", options.backend, PANELS) if options.backend else None
+    backend = options.backend
+    if backend is not None:
+        choose("backend", backend, PANELS)
     from shared import caches
     from shared.predict import prediction
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, NoReturn
 
-from shared.choosing import choose, nearest
+from shared.choosing import choose, listed, nearest
 from shared.cli.arguments import Verb, options_of
 from shared.errors import ConfigurationError
 
@@ -109,7 +109,7 @@ def _check_options(
         else:
             meant = [each for each in known if len(each) == 2 and name.startswith(each)]
         if len(meant) > 1:
-            raise ConfigurationError(f"{name} may be {_listed(meant, 'or')}: write it out")
+            raise ConfigurationError(f"{name} may be {listed(meant, 'or')}: write it out")
         if not meant:
             near = nearest(name, (each for each in names if each.startswith("--")))
             hint = f"did you mean {near!r}?" if near else f"see `{_command(verb)} --help`"
@@ -133,7 +133,7 @@ def _sentence(title: str, verb: Verb | None, error: argparse.ArgumentError) -> s
     missing = message.partition("arguments are required: ")[2]
     if missing and verb:
         names = sorted(missing.split(", "), key=lambda name: name.startswith("-"))
-        return f"{title} needs {_listed([_explained(verb, name) for name in names])}"
+        return f"{title} needs {listed([_explained(verb, name) for name in names])}"
     return message
 
 
@@ -144,8 +144,3 @@ def _explained(verb: Verb, name: str) -> str:
         if name in (settings.get("metavar"), "/".join(each["names"])):
             return f"{name} ({settings['help']})"
     return name
-
-
-def _listed(words: Sequence[str], conjunction: str = "and") -> str:
-    *others, last = words
-    return f"{', '.join(others)} {conjunction} {last}" if others else last

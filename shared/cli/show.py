@@ -42,7 +42,7 @@ def show(output: Output, options: Options) -> int:
     shown = checks.architectures(options.architectures)
     files = [*dict.fromkeys(specs.find_file(name) for name in options.architectures)]
     backend = options.backend
-    backends = [choose("backend", backend, PANELS)] if backend else list(PANELS)
+    backends = list(PANELS) if backend is None else [choose("backend", backend, PANELS)]
     if output.as_json:
         about = [describing.row(spec) for spec in shown]
         printing.print_json({"architectures": about, **columns.to_dict(files, backends)})

@@ -29,7 +29,7 @@ def request(
     from shared.train import loop
     from shared.train.worker import Request
 
-    preset = spec.preset(training.preset) if training.preset else None
+    preset = None if training.preset is None else spec.preset(training.preset)
     settings = training.changed(preset.settings if preset else spec.settings)
     seed = check_seed(training.seed)
     computed = (device.checked(), variant.checked(), dtype.checked())

@@ -70,7 +70,7 @@ def read(path: Path, architecture: str | None = None) -> Saved:
             trained on digits.
     """
     arrays, metadata = weights.read_network(path)
-    name = architecture or metadata.get("architecture")
+    name = metadata.get("architecture") if architecture is None else architecture
     if name is None:
         raise ConfigurationError(
             f"{path} does not say which architecture it is for; name it with --architecture"

@@ -78,6 +78,39 @@ def test_bad_input_gets_one_sentence(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["parity", "--backends", ""], "--backends must name torch, flax or keras, not ''"),
+        (["compare", "--backends", ","], "--backends must name torch, flax or keras, not ','"),
+        (["bench", "--variants", " "], "--variants must name idiomatic, tuned or reference, not"),
+        (["report", "--output", ""], "--output must name a folder, not ''"),
+        (["report", "-o", ""], "--output must name a folder, not ''"),
+        (["report", "--from", ""], "--from must name a file, not ''"),
+        (["compare", "--data-dir", ""], "--data-dir must name a folder, not ''"),
+        (["compare", "--json", ""], "--json must name a file, not ''"),
+        (["compare", "--preset", ""], "there is no preset ''"),
+        (["predict", "weights", ""], "IMAGE must name a file, not ''"),
+        (["predict", "", "digit.png"], "WEIGHTS must name a file, not ''"),
+        (["predict", "weights", "digit.png", "--backend", ""], "there is no backend ''"),
+        (["parity", "--dtype", ""], "there is no dtype ''"),
+        (["parity", ""], "there is no architecture ''"),
+        (["show", "unet", "--backend", ""], "there is no backend ''"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_an_empty_value_is_not_taken_for_none(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    arguments: list[str],
+    sentence: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert refused(capsys, *arguments).startswith(f"triptych: {sentence}")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no /proc")
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
