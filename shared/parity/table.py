@@ -42,6 +42,8 @@ DECADES = 3
 
 INDENT = 2
 
+PLUS = "+2: two more that are bounded by a stated cause"
+
 _SHOWN = 12
 """How many failures are told one by one: more do not fit a screen, and --json has them."""
 
@@ -62,6 +64,8 @@ def show(outcome: Outcome, console: Console) -> None:
     if dtypes and console.is_terminal:
         for line in _legend(draws(console)):
             console.print(line)
+    elif dtypes and outcome.count("bounded"):
+        console.print(PLUS, highlight=False)
     for note in outcome.notes:
         console.print(note, highlight=False)
     _bounded(outcome, console)
@@ -185,7 +189,11 @@ def level(share: float) -> str:
 
 def _title(outcome: Outcome, dtype: str) -> tuple[str, str]:
     pairs = ["-".join(pair) for pair in combinations(outcome.versions, 2)]
-    return f"Parity in {dtype}", f"the largest relative difference of {', '.join(pairs)}"
+    about = f"the largest relative difference of {', '.join(pairs)}"
+    if not pairs:
+        alone = "".join(outcome.versions)
+        about = f"{alone} alone, held against no other backend" if alone else "no backend took part"
+    return f"Parity in {dtype}", about
 
 
 def _rungs(outcome: Outcome, dtype: str) -> list[str]:
@@ -194,17 +202,19 @@ def _rungs(outcome: Outcome, dtype: str) -> list[str]:
 
 
 def _rows(outcome: Outcome, dtype: str) -> list[Row]:
-    """A row for each case, in the order in which they were climbed."""
+    """A row for each case, in the order in which they were climbed.
+
+    What is checked once for all dtypes, the sources, has its row in the first dtype's table alone.
+    """
     rows = []
     rungs = _rungs(outcome, dtype)
-    cases = dict.fromkeys((c.architecture, c.case) for c in outcome.checks if c.dtype == dtype)
-    for architecture, case in cases:
-        of_case = [
-            c
-            for c in outcome.checks
-            if c.architecture == architecture
-            and ((c.case == case and c.dtype == dtype) or c.rung == "mirror")
-        ]
+    first = next(check.dtype for check in outcome.checks if check.dtype)
+    cases: dict[str, dict[str, list[Check]]] = {}
+    for check in outcome.checks:
+        if (check.dtype or first) == dtype:
+            cases.setdefault(check.architecture, {}).setdefault(check.case, []).append(check)
+    by_case = [(name, case, checks) for name, of in cases.items() for case, checks in of.items()]
+    for architecture, case, of_case in by_case:
         good = sum(check.status in ("passed", "bounded") for check in of_case)
         cells = [_cell([c for c in of_case if c.rung == rung]) for rung in rungs]
         rows.append(Row(architecture, case, good, len(of_case), cells))
@@ -297,7 +307,7 @@ class Form:
             if self.beside:
                 lines.append(line(row.label(label), cells))
             else:
-                lines += [row.label(), line(Text(), cells)]
+                lines += filter(None, (row.label(), line(Text(), cells)))
         return lines
 
 
@@ -314,8 +324,8 @@ FORMS = (
 def _legend(drawn: bool) -> list[Text]:
     """What marks, blocks and colours say."""
     marks = Text.assemble(
-        ("+2", STYLES["bounded"]),
-        ": two more that are bounded by a stated cause   ",
+        (PLUS[:2], STYLES["bounded"]),
+        f"{PLUS[2:]}   ",
         ("!", STYLES["failed"]),
         ": failed   ",
         ("missing", STYLES["missing"]),

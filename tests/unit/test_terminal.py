@@ -516,5 +516,39 @@ def test_nothing_that_was_measured_makes_no_table() -> None:
     text = printed(table.show, Outcome(), 80)
     assert "0 checks" in text
     assert "float" not in text
-    text = printed(table.show, outcome([check("counts"), check("mirror", dtype="")]), 80)
-    assert "2/2" in text
+
+
+@pytest.mark.parametrize(("width", "terminal"), [(80, True), (200, True), (200, False)])
+def test_the_tallies_add_up_to_the_number_of_checks(width: int, terminal: bool) -> None:
+    names = [*specs.SPECS][:2]
+    source: dict[str, Any] = {"case": "sources", "dtype": ""}
+    ladder = outcome(
+        [
+            check("mirror", architecture=names[0], **source),
+            check("mirror", "failed", architecture=names[1], **source),
+            *(one for one in climbed().checks if one.architecture in names),
+        ]
+    )
+    text = "\n".join(plain(printed(table.show, ladder, width, terminal=terminal)))
+    tallies = [(int(good), int(count)) for good, count in re.findall(r"(\d+)/(\d+)", text)]
+    assert sum(count for _, count in tallies) == len(ladder.checks)
+    assert sum(good for good, _ in tallies) == len(ladder.checks) - 1
+    assert text.count("sources") - text.count("sources,") == 2
+    assert text.index("sources") < text.index(names[1]), "an architecture's rows stand together"
+    assert "\n\n\n" not in text
+
+
+def test_a_pipe_is_told_what_a_plus_means() -> None:
+    told = "+2: two more that are bounded by a stated cause"
+    bounded = [check("loss", difference=1e-13), *[check("loss", "bounded", 1e-3)] * 2]
+    assert told in plain(printed(table.show, outcome(bounded), 120, terminal=False))
+    assert told not in printed(table.show, outcome(bounded[:1]), 120, terminal=False)
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_one_backend_alone_has_a_title_of_its_own(terminal: bool) -> None:
+    alone = outcome([check("counts", between="flax")])
+    alone.versions = {"flax": {"flax": "1.0"}}
+    text = " ".join(" ".join(plain(printed(table.show, alone, 120, terminal=terminal))).split())
+    assert "flax alone, held against no other backend" in text
+    assert "difference of" not in text
