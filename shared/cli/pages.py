@@ -36,14 +36,14 @@ def write_pages(
     from shared.report import run
 
     caches.keep()
-    with printing.console(stderr=True).status("starting") as status:
+    with printing.doing() as log:
         measured = run.make(
             architectures or list(specs.SPECS.values()),
             backends,
             saved,
             seed=seed,
             guide=guide,
-            log=status.update,
+            log=log,
         )
     run.write(folder, measured)
     for name, reason in measured.failed.items():

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from shared import strict
+from shared.panels import PANELS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,6 +33,31 @@ def notices() -> Callable[[str], None]:
     """What prints notices, a line each, to stderr."""
     terminal = console(stderr=True)
     return lambda text: terminal.print(text, highlight=False)
+
+
+@contextmanager
+def doing() -> Iterator[Callable[[str], None]]:
+    """What is told, on stderr, of what is being done: "torch: basic_net, default", for example.
+
+    On a terminal one line shows the latest. Elsewhere each architecture has a line when its turn
+    comes, whichever its cases and backends are.
+    """
+    terminal = console(stderr=True)
+    if terminal.is_terminal:
+        with terminal.status("starting") as status:
+            yield status.update
+        return
+    shown: set[str] = set()
+
+    def show(text: str) -> None:
+        what = text.partition(",")[0]
+        backend, colon, rest = what.partition(": ")
+        what = rest if colon and backend in PANELS else what
+        if what not in shown:
+            shown.add(what)
+            terminal.print(what, highlight=False, soft_wrap=True)
+
+    yield show
 
 
 def sentences(*, json_printed: bool) -> TextIO:

@@ -1,13 +1,15 @@
 """What verbs print that give their results as JSON."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from shared import specs
+from shared import cli, specs
 from shared.benchmark import run
 from shared.benchmark import table as bench_table
+from shared.cli import printing
 from shared.compare import comparison
 from shared.parity import ladder
 from shared.parity.checks import Check, Outcome
@@ -45,3 +47,29 @@ def test_results_are_printed_where_no_file_is_named(
     assert value["request"]["architectures"] == ["unet"]
     assert value["ratios"] == {}
     assert list(tmp_path.iterdir()) == [page]
+
+
+def test_a_log_has_a_line_for_each_architecture(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def climb(*_: object, report: Callable[[str], None], **__: object) -> Outcome:
+        for text in ("starting torch", "unet, default", "unet, 6x5 image, 3 channels", "mlp, x"):
+            report(text)
+        return Outcome()
+
+    monkeypatch.setattr(ladder, "climb", climb)
+    with pytest.raises(SystemExit):
+        cli.main(["parity", "--json"])
+    out, err = capsys.readouterr()
+    assert err.splitlines() == ["starting torch", "unet", "mlp"]
+    assert out.startswith("{")
+
+    with printing.doing() as log:
+        for text in ("torch: unet", "flax: unet", "torch: guide, States", "keras: guide, Modes"):
+            log(text)
+        for text in ("training unet, torch", "training unet, flax", "parity: unet, default"):
+            log(text)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == ["unet", "guide", "training unet", "parity: unet"]
