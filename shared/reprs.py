@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from html import escape
 
+import numpy as np
+
 from shared.interface import Model
+
+Arrays = Mapping[str, np.ndarray]
 
 
 def table(
@@ -38,6 +42,26 @@ def table(
 def paragraph(text: str) -> str:
     """An HTML paragraph of one text, which is escaped."""
     return f"<p>{escape(text)}</p>"
+
+
+def data(kind: str, name: str, train: Arrays, test: Arrays) -> str:
+    """What data are, in one line: how many examples there are in each part."""
+    return f"<{_data(kind, name, train, test)}>"
+
+
+def data_html(kind: str, name: str, train: Arrays, test: Arrays) -> str:
+    """Every array of data, by its part."""
+    rows = [
+        (part, name, str(array.shape), array.dtype)
+        for part, arrays in (("to train", train), ("to test", test))
+        for name, array in arrays.items()
+    ]
+    return table(_data(kind, name, train, test), ("part", "array", "shape", "dtype"), rows)
+
+
+def _data(kind: str, name: str, train: Arrays, test: Arrays) -> str:
+    counts = [max(map(len, arrays.values()), default=0) for arrays in (train, test)]
+    return f"{kind} {name}: {counts[0]:,} to train, {counts[1]:,} to test"
 
 
 def short(value: float) -> str:

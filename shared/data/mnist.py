@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from shared import reprs
 from shared.data.download import fetch
 from shared.data.files import (
     DIRECTORY_VARIABLE,
@@ -42,6 +43,9 @@ class Split:
     images: np.ndarray
     labels: np.ndarray
 
+    def __repr__(self) -> str:
+        return f"<Split: {len(self.images):,} images, {len(self.labels):,} labels>"
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -51,6 +55,12 @@ class Dataset:
     train: Split
     test: Split
     source: str
+
+    def __repr__(self) -> str:
+        return reprs.data("Dataset", self.name, vars(self.train), vars(self.test))
+
+    def _repr_html_(self) -> str:
+        return reprs.data_html("Dataset", self.name, vars(self.train), vars(self.test))
 
 
 def load(

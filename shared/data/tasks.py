@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from shared import reprs
 from shared.data import mnist
 from shared.errors import ConfigurationError
 from shared.specs import END, START, Task
@@ -57,6 +58,12 @@ class TaskData:
             for arrays in (self.train, self.test)
         )
         return replace(self, train=train, test=test)
+
+    def __repr__(self) -> str:
+        return reprs.data("TaskData", self.name, self.train, self.test)
+
+    def _repr_html_(self) -> str:
+        return reprs.data_html("TaskData", self.name, self.train, self.test)
 
 
 def build(task: Task, dataset: mnist.Dataset, seed: int = 0) -> TaskData:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from shared import reprs
+from shared.data import mnist, tasks
 from shared.interface import Place, TensorInfo
 from shared.parity.locate import Divergence
 from shared.parity.user_models import Report, Row
@@ -82,6 +83,19 @@ def test_a_history_says_how_a_training_went() -> None:
     assert [text for text in texts(html) if text][-12:-6] == row
     assert "test mean IoU" in of_scenes._repr_html_()
     assert "<tbody></tbody>" in history()._repr_html_()
+
+
+def test_data_say_how_many_examples_there_are() -> None:
+    digits = mnist.load("sample")
+    assert repr(digits) == "<Dataset sample: 4,000 to train, 1,000 to test>"
+    assert repr(digits.test) == "<Split: 1,000 images, 1,000 labels>"
+    rows = texts(digits._repr_html_())
+    assert rows.count("to train") == 2
+    assert {"images", "(4000, 28, 28, 1)", "uint8", "labels", "(1000,)", "int32"} <= set(rows)
+    scenes = tasks.build(find("unet").require_task(), digits)
+    assert repr(scenes) == "<TaskData sample: 1,000 to train, 250 to test>"
+    assert {"mask", "(250, 64, 64)", "float32"} <= set(texts(scenes._repr_html_()))
+    assert repr(tasks.TaskData({}, {}, "own", "")) == "<TaskData own: 0 to train, 0 to test>"
 
 
 def report(status: Any, **more: Any) -> Any:
