@@ -98,7 +98,18 @@ def read(path: Path, kind: str, take: Callable[[Any], Value], otherwise: str) ->
     except DataError as error:
         raise DataError(f"{path} cannot be used: {error}") from error
     except UNREADABLE as error:
-        raise DataError(f"{path} {otherwise}: {type(error).__name__}: {error}") from error
+        raise DataError(f"{path} {otherwise}: {reason(error)}") from error
+
+
+def reason(error: Exception) -> str:
+    """Why a JSON file cannot be used, of what reading it raised (see `UNREADABLE`)."""
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    if isinstance(error, (json.JSONDecodeError, UnicodeDecodeError)):
+        return "it is no JSON"
+    return f"{type(error).__name__}: {error}"
 
 
 def modern(value: Any) -> Any:

@@ -69,8 +69,13 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, object]]:
             names = [name for name in file.keys() if not name.endswith(_COUNTER)]  # noqa: SIM118
             weights = {name: _tensor(file, name) for name in names}
             texts = file.metadata() or {}
-    except (OSError, SafetensorError) as error:
+    except SafetensorError as error:
+        reason = "it is no safetensors file, or it is damaged"
+        raise WeightsError(f"cannot read weights from {path}: {reason}") from error
+    except OSError as error:
         reason = "no such file" if isinstance(error, FileNotFoundError) else str(error)
+        if path.is_dir():
+            reason = "it is a directory"
         raise WeightsError(f"cannot read weights from {path}: {reason}") from error
     except TypeError as error:
         raise WeightsError(f"cannot read weights from {path}: {error}") from error

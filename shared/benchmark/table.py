@@ -440,8 +440,13 @@ def check_marks(path: Path) -> None:
     """
     try:
         text = path.read_text("utf-8")
+    except FileNotFoundError as error:
+        raise ConfigurationError(f"{path} cannot be read: there is no such file") from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path} cannot be read: it is no text in UTF-8") from error
     except (OSError, ValueError) as error:
-        raise ConfigurationError(f"{path} cannot be read: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigurationError(f"{path} cannot be read: {reason}") from error
     right = text.count(BEGIN) == text.count(END) == 1 and text.index(BEGIN) < text.index(END)
     if not right:
         raise ConfigurationError(

@@ -13,6 +13,8 @@ from shared.cli.options import Output, Variant
 from shared.errors import ConfigurationError
 from shared.panels import PANELS
 
+SAFETENSORS = ".safetensors"
+
 
 @dataclass(frozen=True)
 class Options:
@@ -21,7 +23,7 @@ class Options:
     weights: Path = option(
         type=Path,
         metavar="WEIGHTS",
-        completer=completing.files(".safetensors"),
+        completer=completing.files(SAFETENSORS),
         help="a file that `triptych train` wrote",
     )
     images: list[Path] = option(
@@ -64,6 +66,7 @@ def predict(variant: Variant, output: Output, options: Options) -> int:
     from shared import caches
     from shared.predict import prediction
 
+    _check_order(options)
     saved = prediction.read(options.weights, options.architecture)
     pictures = prediction.pictures(saved.task, options.images, options.output_dir)
     for path in pictures:
@@ -81,6 +84,16 @@ def predict(variant: Variant, output: Output, options: Options) -> int:
     for problem in predicted.problems:
         print(f"triptych: {problem}", file=sys.stderr)
     return 2 if predicted.problems else 0
+
+
+def _check_order(options: Options) -> None:
+    """Refuse weights among the images: a picture stands in their place."""
+    swapped = [path for path in options.images if path.suffix == SAFETENSORS]
+    if swapped and options.weights.suffix != SAFETENSORS:
+        raise ConfigurationError(
+            f"{options.weights} is no safetensors file, and {swapped[0]} is no image: WEIGHTS come "
+            "before IMAGE"
+        )
 
 
 def _first_installed() -> str:

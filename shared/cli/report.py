@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from shared import specs
 from shared.choosing import check_seed
 from shared.cli import checks, completing, printing
 from shared.cli.arguments import option
 from shared.cli.options import Backends, Output
 from shared.cli.pages import REPORT, write_pages
+from shared.errors import ConfigurationError
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,11 @@ def report(backends: Backends, output: Output, options: Options) -> int:
     seed = check_seed(options.seed)
     folder = checks.writable_folder(options.folder)
     record_path = checks.writable_file(options.record_path) if options.record_path else None
+    for path in options.files:
+        if specs.is_name(str(path)) and not path.exists():
+            raise ConfigurationError(
+                f"--from takes {path} for a file: name architectures before --from"
+            )
     saved = run.read(options.files)
     before = recorded.Recorded()
     if record_path and record_path.exists():

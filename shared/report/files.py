@@ -72,11 +72,13 @@ def read(paths: Sequence[Path]) -> Saved:
             kind = _add(saved, json.loads(path.read_text("utf-8")), path)
         except DataError as error:
             raise DataError(f"{path} cannot be shown: {error}") from error
+        except OSError as error:
+            raise DataError(f"{path} cannot be shown: {formats.reason(error)}") from error
         except formats.UNREADABLE as error:
             raise DataError(
                 f"{path} cannot be shown: it must be JSON that `triptych compare`, `parity`, "
                 "`bench`, `conventions` or `report` wrote, or evidence that `record` wrote "
-                f"({type(error).__name__}: {error})"
+                f"({formats.reason(error)})"
             ) from error
         saved.files.append(f"{path.name}, of triptych {kind}")
     if evidence:

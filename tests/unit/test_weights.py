@@ -60,7 +60,7 @@ def test_missing_file(tmp_path: Path) -> None:
 
 
 def test_directory_in_place_of_a_file(tmp_path: Path) -> None:
-    assert complaint(tmp_path).startswith(f"cannot read weights from {tmp_path}: ")
+    assert complaint(tmp_path) == f"cannot read weights from {tmp_path}: it is a directory"
 
 
 @pytest.mark.parametrize(
@@ -71,8 +71,8 @@ def test_directory_in_place_of_a_file(tmp_path: Path) -> None:
 def test_file_that_is_no_safetensors(tmp_path: Path, contents: bytes) -> None:
     path = tmp_path / "w.safetensors"
     path.write_bytes(contents)
-    assert complaint(path).startswith(f"cannot read weights from {path}: ")
-    assert "\n" not in complaint(path)
+    reason = "it is no safetensors file, or it is damaged"
+    assert complaint(path) == f"cannot read weights from {path}: {reason}"
 
 
 @pytest.mark.parametrize("cut", [1, 60, 200])

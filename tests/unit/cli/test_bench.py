@@ -35,7 +35,7 @@ from tests.unit.benchmark.workers import FakeWorker, silence, with_costs
         (["--variants", "reference", "--dtype", "float64"], "a reference computes in float32"),
         (["--json", "nowhere/x.json"], "nowhere is no directory"),
         (["--record", "."], ". is a directory; name a file"),
-        (["--markdown", "none.md"], "none.md cannot be read"),
+        (["--markdown", "none.md"], "none.md cannot be read: there is no such file"),
         (["--check"], "no recorded ratios"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,

@@ -60,6 +60,15 @@ from tests.printed import refused
         (["train", "basic_net", "--backend", "tf"], "the backend keras runs on TensorFlow"),
         (["predict", "none", "none", "--backend", "pytorch"], "the backend of PyTorch is torch"),
         (["train", "basic_net", "--backend", "torch", "-o", "no/w"], "no is no directory"),
+        (
+            ["predict", "a.png", "b.png", "w.safetensors"],
+            "a.png is no safetensors file, and w.safetensors is no image: WEIGHTS come before IMA",
+        ),
+        (["report", "--from", "no.json"], "no.json cannot be shown: there is no such file"),
+        (
+            ["report", "--from", "no.json", "basic_net"],
+            "--from takes basic_net for a file: name architectures before --from",
+        ),
         (["data", "verify"], "needs the name of a data set: sample, mnist, fashion_mnist"),
         (["data", "verify", "cifar"], "there is no data set 'cifar'"),
         (["data", "remove"], "there is no action of `triptych data` 'remove'"),

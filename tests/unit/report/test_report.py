@@ -149,7 +149,7 @@ def test_evidence_of_two_versions_has_columns_of_its_own(
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ("no json", "JSONDecodeError"),
+        ("no json", "`record` wrote (it is no JSON)"),
         ("[]", "cannot be shown"),
         ('{"checks": [{"architecture": "no_net"}]}', "no_net"),
         ('{"request": {"architecture": "basic_net"}, "rows": {"torch": {}}}', "history"),
