@@ -12,6 +12,9 @@ from rich.progress import Progress as Bars
 from shared.specs import METRICS
 from shared.train.loop import Epoch, Progress
 
+OTHERS = len("100%") + len("10:00:00") + 4
+"""The columns that a bar's line has besides description, bar and figures, with those between."""
+
 
 @contextmanager
 def progress(label: str, console: Console) -> Iterator[Callable[[Progress], None]]:
@@ -19,29 +22,41 @@ def progress(label: str, console: Console) -> Iterator[Callable[[Progress], None
     if not console.is_terminal:
         yield lambda report: _print_epoch(label, report, console)
         return
+    bar_width = min(max(console.width - 110, 10), 40)
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width),
         TaskProgressColumn(),
         TextColumn("{task.fields[figures]}"),
         TimeElapsedColumn(),
     )
     with Bars(*columns, console=console) as bars:
-        bar = bars.add_task(f"{label}: compiling", total=None, figures="")
+        bar = bars.add_task(f"{label}: starting", total=None, figures="")
 
         def show(report: Progress) -> None:
-            tested = report.finished
+            description = f"{label} epoch {report.epoch}/{report.epochs}"
             bars.update(
                 bar,
-                description=f"{label} epoch {report.epoch}/{report.epochs}",
+                description=description,
                 total=report.epochs * report.steps,
                 completed=(report.epoch - 1) * report.steps + report.step,
-                figures=f"loss {report.loss:.4f}, accuracy {report.accuracy:.1f} %, "
-                f"{report.images_per_second:,.0f} images/s"
-                + (f", {_score(tested)}" if tested else ""),
+                figures=_fitted(report, console.width - len(description) - bar_width - OTHERS),
             )
 
         yield show
+
+
+def _fitted(report: Progress, width: int) -> str:
+    """The figures that there is room for: the test's score first, rates last."""
+    figures = [
+        *([_score(report.finished)] if report.finished else []),
+        f"loss {report.loss:.4f}",
+        f"accuracy {report.accuracy:.1f} %",
+        f"{report.images_per_second:,.0f} images/s",
+    ]
+    while len(figures) > 1 and len(", ".join(figures)) > width:
+        figures.pop()
+    return ", ".join(figures)
 
 
 def _score(epoch: Epoch) -> str:

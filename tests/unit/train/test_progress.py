@@ -1,5 +1,6 @@
 """What is shown of a training while it runs."""
 
+import pytest
 from rich.console import Console
 
 from shared.specs import DIGITS, Settings
@@ -35,3 +36,24 @@ def test_progress_on_a_terminal_is_a_bar_with_figures() -> None:
     assert "100%" in last
     assert "images/s" in last
     assert "accuracy" in last
+
+
+@pytest.mark.parametrize(
+    ("metric", "figures"),
+    [
+        ("accuracy", "test accuracy 98.12 %, loss 0.0412"),
+        ("decoded_accuracy", "test digits right, decoded 98.12 %"),
+    ],
+)
+def test_nothing_is_cut_in_80_columns(metric: str, figures: str) -> None:
+    console = Console(record=True, width=80, force_terminal=True)
+    finished = loop.Epoch(0.0412, 98.76, 0.05, 98.12, 1.0, 0.1, {metric: 98.12})
+    with progress("keras", console) as report:
+        report(loop.Progress(10, 10, 63, 63, 0.0412, 98.76, 123456.0, finished))
+    text = console.export_text()
+    assert text.startswith("keras: starting")
+    last = "keras" + text.rpartition("keras")[2].rstrip()
+    assert last.startswith("keras epoch 10/10 ")
+    assert f"100% {figures} " in last
+    assert "…" not in last
+    assert len(last) <= 80
