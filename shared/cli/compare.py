@@ -30,7 +30,7 @@ class Options:
         default="mnist_classifier",
         metavar="ARCHITECTURE",
         completer=completing.architectures,
-        help="a name from `triptych list`",
+        help="a name from `triptych list` (default: mnist_classifier)",
     )
     json_path: Path | None = json_file(
         "where to write it all (default: triptych-compare-ARCHITECTURE.json)"

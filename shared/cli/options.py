@@ -19,6 +19,9 @@ _PRESETS = "; ".join(
     for name, preset in spec.presets.items()
 )
 
+OWN = "default: the architecture's own"
+"""What the help says of a setting that every architecture has for itself."""
+
 PRECISIONS = ("highest", "default")
 
 
@@ -39,17 +42,17 @@ class TrainingOptions:
         help="settings made for one purpose, which the options below change: "
         + _PRESETS.replace("%", "%%"),
     )
-    epochs: int | None = option("--epochs", type=int, help="passes over the data")
-    batch_size: int | None = option("--batch-size", type=int, help="examples in a batch")
+    epochs: int | None = option("--epochs", type=int, help=f"passes over the data ({OWN})")
+    batch_size: int | None = option("--batch-size", type=int, help=f"examples in a batch ({OWN})")
     optimizer: str | None = option(
         "--optimizer",
         completer=completing.words(lambda: specs.OPTIMIZERS),
-        help="adam, adamw or sgd",
+        help=f"adam, adamw or sgd ({OWN})",
     )
     learning_rate: float | None = option(
-        "--learning-rate", type=float, help="the optimizer's learning rate"
+        "--learning-rate", type=float, help=f"the optimizer's learning rate ({OWN})"
     )
-    momentum: float | None = option("--momentum", type=float, help="of sgd")
+    momentum: float | None = option("--momentum", type=float, help=f"of sgd ({OWN})")
     dropout: bool | None = option(
         "--no-dropout",
         action="store_false",

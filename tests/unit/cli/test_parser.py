@@ -84,6 +84,13 @@ def test_help_names_every_verb_and_what_it_does(triptych: Triptych) -> None:
         assert f"{name} {verb.__doc__.splitlines()[0]}" in shown
 
 
+@pytest.mark.parametrize("verb", ["compare", "train"])
+def test_help_says_what_a_training_is_without_options(verb: str, triptych: Triptych) -> None:
+    shown = " ".join(triptych(verb, "--help")[1].split())
+    for text in ("passes over the data", "examples in a batch", "adam, adamw or sgd", "rate"):
+        assert f"{text} (default: the architecture's own)" in shown
+
+
 def test_without_a_verb_the_overview_is_printed(triptych: Triptych) -> None:
     status, out, err = triptych()
     assert (status, err) == (0, "")
