@@ -22,7 +22,7 @@ from shared.benchmark.packages import environment_bytes
 from shared.boundary import kept
 from shared.data import files, tasks
 from shared.differences import largest_gap, most_by_rounding
-from shared.errors import ConfigurationError, TriptychError
+from shared.errors import ConfigurationError, DeviceMissingError, TriptychError
 from shared.figures import Figure, figure
 from shared.specs import Spec
 from shared.train import loop
@@ -344,7 +344,8 @@ class Group:
         except TriptychError as error:
             self.failures.append(error)
             self.outcome.errors[candidate.title] = str(error)
-            self.report(f"{candidate.title}: {error}")
+            if not isinstance(error, DeviceMissingError):  # soon told, by the table or at the end
+                self.report(f"{candidate.title}: {error}")
             self.candidates.remove(candidate)
             # With the error, so that its work is not waited for.
             candidate.stack.__exit__(type(error), error, error.__traceback__)

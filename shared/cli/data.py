@@ -46,7 +46,7 @@ def data(data_directory: DataDirectory, output: Output, options: Options) -> int
 
     `verify` exits with 1 when a file is missing or damaged.
     """
-    choose("action of `triptych data`", options.action, ACTIONS)
+    choose("action", options.action, ACTIONS)
     if options.action == "status":
         return _status(data_directory.data_dir, output)
     if options.name is None:

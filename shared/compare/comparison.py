@@ -15,7 +15,7 @@ import numpy as np
 
 from shared import formats, machine, registry, workers
 from shared.differences import largest_gap, most_by_rounding
-from shared.errors import ConfigurationError, TriptychError
+from shared.errors import ConfigurationError, DeviceMissingError, TriptychError
 from shared.specs import Spec
 from shared.train import examples, loop
 from shared.train.worker import Request, Run, train
@@ -126,7 +126,8 @@ def compare(
         except TriptychError as error:
             failures.append(error)
             comparison.errors[name] = str(error)
-            report(f"{name}: {error}")
+            if not isinstance(error, DeviceMissingError):  # soon told, by the table or at the end
+                report(f"{name}: {error}")
     comparison.foreign_load = load.share
     if not comparison.rows:
         kind = type(failures[0]) if failures else ConfigurationError

@@ -2,14 +2,15 @@
 
 import json
 import math
+from typing import Any
 
 import pytest
 
 from shared import registry, specs, strict
 from shared.benchmark import run
-from shared.errors import ConfigurationError, WorkerError
+from shared.errors import ConfigurationError, DeviceMissingError, WorkerError
 from shared.workers import COMPILED_ANEW, TUNED
-from tests.unit.benchmark.workers import benched, printed, with_costs
+from tests.unit.benchmark.workers import FakeWorker, benched, printed, with_costs
 
 
 @pytest.mark.parametrize(
@@ -154,6 +155,19 @@ def test_no_result_at_all_is_an_error_with_every_reason(monkeypatch: pytest.Monk
     monkeypatch.setattr(registry, "missing", lambda _: ["jax"])
     with pytest.raises(ConfigurationError, match=r"\.\[torch\].*\.\[flax\]"):
         benched()
+
+
+@pytest.mark.usefixtures("quiet")
+def test_a_device_that_is_missing_is_told_once_for_each_backend() -> None:
+    def refuse(worker: FakeWorker, _: Any) -> None:
+        raise DeviceMissingError(f"{worker.backend} finds no CUDA device")
+
+    told: list[str] = []
+    kind: Any = type("Without", (FakeWorker,), {"log": [], "faults": {}, "prepare": refuse})
+    with pytest.raises(DeviceMissingError) as caught:
+        run.run(run.Request(backends=("torch", "flax"), device="cuda"), told.append, start=kind)
+    assert str(caught.value) == "torch finds no CUDA device; flax finds no CUDA device"
+    assert all(line.endswith(": starting, building, warming up") for line in told)
 
 
 @pytest.mark.usefixtures("quiet")

@@ -71,7 +71,7 @@ from tests.printed import refused
         ),
         (["data", "verify"], "needs the name of a data set: sample, mnist, fashion_mnist"),
         (["data", "verify", "cifar"], "there is no data set 'cifar'"),
-        (["data", "remove"], "there is no action of `triptych data` 'remove'"),
+        (["data", "remove"], "there is no action 'remove'; there are status, verify, download"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )

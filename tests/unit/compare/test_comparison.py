@@ -10,7 +10,7 @@ import pytest
 
 from shared import machine, registry, specs, strict
 from shared.compare import comparison, table
-from shared.errors import ConfigurationError
+from shared.errors import ConfigurationError, DeviceMissingError
 from shared.train import loop
 from shared.train.worker import Run
 from shared.workers import Worker
@@ -39,6 +39,23 @@ class Ready(Worker):
 
     def call(self, *_: Any) -> Any:
         return self.run
+
+
+def test_a_device_that_is_missing_is_told_once_for_each_backend(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Without(Ready):
+        def call(self, _: Any, name: str, *_others: Any) -> Any:
+            raise DeviceMissingError(f"{name} finds no CUDA device")
+
+    monkeypatch.setattr(registry, "missing", lambda _: [])
+    running, told = {"torch": Without(), "flax": Without()}, list[str]()
+    with pytest.raises(DeviceMissingError) as caught:
+        comparison.compare(
+            specs.find("basic_net"), quick(), "here", [*running], told.append, running
+        )
+    assert str(caught.value) == "torch finds no CUDA device; flax finds no CUDA device"
+    assert told == ["torch: starting", "flax: starting"]
 
 
 @pytest.fixture
