@@ -54,19 +54,80 @@ TOPICS = (
         },
     ),
     Topic(
-        "layout",
-        "Layout",
+        "flatten",
+        "Flatten",
         {
-            "torch": "Images are (B, C, H, W). Channels are axis 1, so a flatten has them first.",
-            "flax": "Images are (B, H, W, C). Channels are the last axis, and are brought to the "
-            "front before a flatten, so that the dense layer after it means the same everywhere.",
+            "torch": "Images are (B, C, H, W): channels are axis 1, so a flatten has them first.",
+            "flax": "Images are (B, H, W, C): channels are the last axis, and are brought before "
+            "the axes that are flattened, so that the layer after it means the same everywhere.",
             "keras": "Images are (B, H, W, C), as in Flax, and are turned before a flatten in the "
             "same way.",
         },
         {
-            "torch": r"flatten\(|\.transpose\(|permute\(|dim=|\bcat\(|\.mT\b",
-            "flax": r"\.transpose\(|axis=|concatenate\(|swapaxes\(|\.mT\b",
-            "keras": r"ops\.transpose\(|axis=|[cC]oncatenate\(",
+            "torch": r"torch\.flatten\(|\.transpose\(1, 2\)\.flatten\(",
+            "flax": r"\bx\.transpose\(0, (3, 1, 2|1, 3, 2)\)",
+            "keras": r"ops\.transpose\(x, \(0, (3, 1, 2|1, 3, 2)\)\)",
+        },
+    ),
+    Topic(
+        "pooling",
+        "Mean over height and width",
+        {
+            "torch": "Images are (B, C, H, W): height and width are axes 2 and 3.",
+            "flax": "Images are (B, H, W, C): height and width are axes 1 and 2.",
+            "keras": "Images are (B, H, W, C), as in Flax: height and width are axes 1 and 2.",
+        },
+        {
+            "torch": r"mean\(dim=\(2, 3\)",
+            "flax": r"mean\(axis=\(1, 2\)",
+            "keras": r"ops\.mean\(\w+, axis=\(1, 2\)",
+        },
+    ),
+    Topic(
+        "joining",
+        "Joining",
+        {
+            "torch": "torch.cat joins a list of tensors along dim, which is 0 by default. An "
+            "image's channels are dim 1.",
+            "flax": "jnp.concatenate joins a list of arrays along axis, which is 0 by default. An "
+            "image's channels are axis -1.",
+            "keras": "ops.concatenate joins a list of tensors along axis, which is 0 by default. "
+            "An image's channels are axis -1.",
+        },
+        {
+            "torch": r"torch\.cat\(",
+            "flax": r"jnp\.concatenate\(",
+            "keras": r"ops\.concatenate\(",
+        },
+    ),
+    Topic(
+        "heads",
+        "Heads of attention",
+        {
+            "torch": "unflatten makes one axis two, and transpose exchanges two axes.",
+            "flax": "reshape is given the whole shape, and transpose the order of all axes, as in "
+            "NumPy.",
+            "keras": "ops.reshape is given the whole shape, with -1 for the batch, and "
+            "ops.transpose the order of all axes.",
+        },
+        {
+            "torch": r"\.unflatten\(|\.mT\b|\.transpose\(1, 2\)\s*$|\bx\.flatten\(2\)",
+            "flax": r"\.transpose\(0, 2, 1, 3\)|\.mT\b|x\.reshape\(\*x\.shape\[:2\], -1\)",
+            "keras": r"\(0, 2, 1, 3\)|ops\.transpose\(k,|\(-1, x\.shape\[1\], self\.(num|embed)",
+        },
+    ),
+    Topic(
+        "axis",
+        "Along which axis",
+        {
+            "torch": "The argument dim says it.",
+            "flax": "The argument axis says it, as in NumPy.",
+            "keras": "The argument axis says it, as in NumPy.",
+        },
+        {
+            "torch": r"(softmax|argmax|amax|max|chunk|mean)\(.*dim=(-1|1|axis)\b",
+            "flax": r"(softmax|argmax|max|split|stack|mean)\(.*axis=(-1|1)\b",
+            "keras": r"(softmax|argmax|max|split|stack|mean)\(.*axis=(-1|1)\b",
         },
     ),
     Topic(
