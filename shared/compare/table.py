@@ -196,7 +196,8 @@ def _sections(comparison: Comparison) -> list[list[Line]]:
         return Line(title, cells, amounts)
 
     metrics = rows[0].history.epochs[-1].test_scores
-    rates = [row.history.images_per_second for row in rows]
+    rates = [row.history.images_per_second or None for row in rows]  # one step alone has none
+    steady = ["not known" if rate is None else f"{rate:,.0f}" for rate in rates]
     return [
         [
             Line(
@@ -213,7 +214,7 @@ def _sections(comparison: Comparison) -> list[list[Line]]:
             *(line(METRICS[metric], partial(_score, metric)) for metric in metrics),
         ],
         [
-            Line("training, images/s, steady", [f"{rate:,.0f}" for rate in rates], rates, max),
+            Line("training, images/s, steady", steady, rates, max),
             cost("first step (compile)", "{:.2f} s", lambda row: row.history.first_step_seconds),
             cost("start-up (process, import)", "{:.2f} s", lambda row: row.startup_seconds),
             cost("training in all", "{:.1f} s", lambda row: row.history.seconds),

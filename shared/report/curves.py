@@ -73,6 +73,7 @@ def _difference(name: str, losses: Mapping[str, Sequence[float]]) -> dict[str, A
 
 
 def _rate(history: Mapping[str, Any]) -> dict[str, Any]:
+    """The median rate of short stretches; that of all steps together is the history's own."""
     rates = history["rates"]
     if not rates:  # one step alone has no steady state
         return {"median": None, "spread": None}

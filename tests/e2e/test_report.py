@@ -309,7 +309,7 @@ def test_a_backend_that_was_not_measured_leaves_a_gap(
     text, _ = words(tmp_path / f"{NAME}.html")
     assert "flax: flax is not here" in text
     tensors = len(surveys[NAME][INSTALLED[0]].table)
-    rows_of_speed = 6
+    rows_of_speed = 7
     missing = tensors * (len(PANELS) - 1) + rows_of_speed * (len(PANELS) - 1)
     assert "This report climbed no rung of it" in text
     assert text.count("not measured") == missing
