@@ -18,7 +18,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from shared.panels import PANELS, source
 from shared.report import chapters, charts, code, conventions, curves, graph, parameters, parity
 from shared.report.recorded import Recorded
-from shared.report.results import described, libraries, main_libraries, results
+from shared.report.results import (
+    described,
+    disturbances,
+    libraries,
+    main_libraries,
+    results,
+)
 from shared.report.study import Report, Study
 from shared.show import styles
 from shared.specs import METRICS
@@ -49,7 +55,12 @@ def write(folder: Path, report: Report) -> None:
         (folder / f"{name}.html").write_text(text, "utf-8")
 
     cards = [
-        {"spec": study.spec, "results": results(study, report.recorded)} for study in report.studies
+        {
+            "spec": study.spec,
+            "results": results(study, report.recorded),
+            "disturbances": disturbances(study),
+        }
+        for study in report.studies
     ]
     page("index", "index.html", cards=cards, machine=report.machine, made_from=report.made_from)
     for study in report.studies:
@@ -99,6 +110,7 @@ def _context(study: Study, recorded: Recorded) -> dict[str, Any]:
         "mirror": [check for check in study.checks if check["rung"] == "mirror"],
         "results": results(study, recorded),
         "training": curves.training(study),
+        "disturbances": disturbances(study),
         "bench": _bench(study),
     }
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from shared import machine
 from shared.report.recorded import Origin, Parity, Recorded
 from shared.report.recording import STATUSES, shortfall, summary
 from shared.report.study import Study
@@ -95,6 +96,17 @@ def _training(study: Study) -> dict[str, Any] | None:
             machine=comparison["machine"],
             file=origin.file,
         ),
+    }
+
+
+def disturbances(study: Study) -> dict[str, str]:
+    """What the command warns of, where other programs were at work: by what was measured then."""
+    measured = {"benchmark": study.bench, "training": study.comparison}
+    return {
+        name: sentence
+        for name, value in measured.items()
+        if value
+        for sentence in machine.disturbance(value.get("foreign_load"))
     }
 
 

@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from shared import strict
 from shared.compare import table
 from shared.compare.comparison import Comparison, Row
@@ -75,3 +77,31 @@ def test_one_step_alone_has_no_steady_rate(tmp_path: Path) -> None:
     assert (
         f"{STEADY} not known" in written(tmp_path, Study(SPEC, comparison=plain(comparison)))[NAME]
     )
+
+
+@pytest.mark.parametrize(("load", "is_told"), [(25.0, True), (9.9, False), (None, False)])
+def test_what_others_took_of_the_machine_is_warned_of(
+    load: float | None, is_told: bool, tmp_path: Path
+) -> None:
+    comparison = compared(["torch"], foreign_load=load)
+    texts = written(tmp_path, Study(SPEC, comparison=plain(comparison)))
+    sentence = (
+        "WARNING: other processes took 25 % of the machine's CPU time while this ran, where 10 % "
+        "is much: measure again on a quiet machine"
+    )
+    printed = " ".join(shown(table.show, comparison).split())
+    assert [sentence in text for text in (printed, texts[NAME], texts["index"])] == [is_told] * 3
+    if is_told:
+        assert f"Speed and cost {sentence}" in texts[NAME]
+        assert f"BasicNet, training. {sentence}" in texts["index"].partition("Measured now")[2]
+
+
+def test_a_warning_of_a_benchmark_is_told_apart_from_that_of_a_training(tmp_path: Path) -> None:
+    request = {"rounds": 3, "batch_sizes": [64], "dtype": "float32", "device": "cpu"}
+    bench = {"rows": [], "request": request, "machine": {}, "foreign_load": 30.0}
+    comparison = plain(compared(["torch"], foreign_load=25.0))
+    texts = written(tmp_path, Study(SPEC, comparison=comparison, bench=bench))
+    for name, share in (("benchmark", 30), ("training", 25)):
+        warning = f"{name}. WARNING: other processes took {share} %"
+        assert f"The {warning}" in texts[NAME]
+        assert f"BasicNet, {warning}" in texts["index"]
