@@ -160,7 +160,7 @@ def test_every_architecture_has_its_page_with_its_recorded_score(
         text, _ = words(report_folder / f"{spec.name}.html")
         assert list(measured["studies"][spec.name]["surveys"]) == INSTALLED
         assert f"{spec.parameters:,} parameters" in text
-        assert ("This report neither trained nor proved it" in text) is (spec.name != NAME)
+        assert ("This report neither trained nor checked it" in text) is (spec.name != NAME)
         parity = results.results(Study(spec), own)["recorded"]["parity"]
         for page in (text, overview):
             assert parity["text"] in page
@@ -319,10 +319,10 @@ def test_a_backend_that_was_not_measured_leaves_a_gap(
         "No backend was asked for its tensors",
         "No final score is recorded",
         "No parity is recorded",
-        "This report neither trained nor proved it",
+        "This report neither trained nor checked it",
         "This report climbed no rung of it. triptych parity unet makes every check",
         "This report did not train it. triptych compare unet --report trains it",
-        "This report has no speed of it",
+        "This report did not measure its speed. triptych bench unet does",
     ):
         assert sentence in bare
     overview, _ = words(tmp_path / "index.html")

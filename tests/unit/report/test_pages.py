@@ -105,3 +105,18 @@ def test_a_warning_of_a_benchmark_is_told_apart_from_that_of_a_training(tmp_path
         warning = f"{name}. WARNING: other processes took {share} %"
         assert f"The {warning}" in texts[NAME]
         assert f"BasicNet, {warning}" in texts["index"]
+
+
+# What was not measured
+
+
+def test_a_page_names_no_command_that_refuses_its_architecture(tmp_path: Path) -> None:
+    texts = written(tmp_path, *(Study(spec) for spec in SPECS.values()))
+    for name, spec in SPECS.items():
+        for verb in ("compare", "bench"):
+            assert (f"triptych {verb} {name}" in texts[name]) is (spec.task is not None)
+        assert f"triptych report {name} does" in texts[name]
+        assert f"triptych parity {name} makes every check" in texts[name]
+    alone = texts["inference_model"]
+    assert "It is not trained itself, and no benchmark measures it" in alone
+    assert "This report did not check it" in alone
