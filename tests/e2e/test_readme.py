@@ -63,9 +63,9 @@ def test_python(code: str, folder: Path) -> None:
     )
     assert result.returncode == 0, result.stderr
     if "compare_models" in code:
-        assert "torch Net and flax Port are NOT the same model" in result.stdout
-        assert "the input of norm (flax Port: LayerNorm_0) differs by" in result.stdout
-        assert "likely cause: flax applies tanh gelu, torch exact gelu" in result.stdout
+        outputs = [text for text in examples("text").values() if "flax Port" in text]
+        assert outputs
+        assert {*outputs} == {result.stdout}  # the weights have a seed
         return
     shown = next(text for text in examples("text").values() if "<MIMONet in" in text)
     figures = re.compile(r"loss (\d\.\d\d), test accuracy (\d\d\.\d) %")
