@@ -89,7 +89,8 @@ def read(paths: Sequence[Path]) -> Saved:
             )
         outcome = strict.finite(compare_files(evidence).to_dict())
         names = ", ".join(path.name for path in evidence)
-        _add_checks(saved, outcome, Origin(file=names, versions=outcome["versions"]))
+        origin = Origin(max(map(_date, evidence)), versions=outcome["versions"], file=names)
+        _add_checks(saved, outcome, origin)
         saved.files.append(f"{names}, of triptych record")
     return saved
 

@@ -54,7 +54,7 @@ def write(folder: Path, report: Report) -> None:
         text = pages.get_template(template).render(**context)
         (folder / f"{name}.html").write_text(text, "utf-8")
 
-    cards = [
+    cards: list[dict[str, Any]] = [
         {
             "spec": study.spec,
             "results": results(study, report.recorded),
@@ -62,7 +62,14 @@ def write(folder: Path, report: Report) -> None:
         }
         for study in report.studies
     ]
-    page("index", "index.html", cards=cards, machine=report.machine, made_from=report.made_from)
+    page(
+        "index",
+        "index.html",
+        cards=cards,
+        bounded=any(_bounded(card["results"]) for card in cards),
+        machine=report.machine,
+        made_from=report.made_from,
+    )
     for study in report.studies:
         page(study.spec.name, "architecture.html", **_context(study, report.recorded))
     page(
@@ -78,6 +85,12 @@ def write(folder: Path, report: Report) -> None:
     for chapter in chapter_pages:
         page(chapter["page"], "chapter.html", chapter=chapter)
     chapters.write_notebooks(folder / "notebooks", report)
+
+
+def _bounded(shown: Mapping[str, Any]) -> bool:
+    """Whether a card has checks that are bounded: a word that has to be explained."""
+    parities = (shown[side]["parity"] for side in ("recorded", "now"))
+    return any(parity["bounded"] for parity in parities if parity)
 
 
 def _figure(value: float | None, pattern: str) -> str:

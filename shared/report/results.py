@@ -126,5 +126,10 @@ def main_libraries(versions: Mapping[str, Mapping[str, str]]) -> str:
 
 
 def described(machine: Mapping[str, Any]) -> str:
-    """What a machine is, as `shared.machine` tells it."""
-    return "; ".join(f"{key}: {value}" for key, value in machine.items())
+    """A machine as `shared.machine` describes it, in words."""
+    before = {"processor": "", "cpus": "", "system": "", "python": "Python "}
+    after = {"cpus": " CPU" if machine.get("cpus") == 1 else " CPUs"}
+    keys = [key for key in dict.fromkeys([*before, *machine]) if machine.get(key) is not None]
+    return ", ".join(
+        f"{before.get(key, f'{key} ')}{machine[key]}{after.get(key, '')}" for key in keys
+    )

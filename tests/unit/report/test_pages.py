@@ -2,7 +2,10 @@
 
 import html
 import json
+import os
 import re
+from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +14,13 @@ import pytest
 from shared import strict
 from shared.compare import table
 from shared.compare.comparison import Comparison, Row
+from shared.interface import Place, TensorInfo, Trace
 from shared.panels import PANELS
-from shared.report import measuring, pages
+from shared.parity.checks import Check, Outcome
+from shared.report import files, measuring, pages, results
+from shared.report.recorded import Origin
 from shared.report.study import Report, Study
+from shared.report.survey import Survey
 from shared.specs import SPECS
 from shared.train import loop
 from tests.printed import shown
@@ -120,3 +127,67 @@ def test_a_page_names_no_command_that_refuses_its_architecture(tmp_path: Path) -
     alone = texts["inference_model"]
     assert "It is not trained itself, and no benchmark measures it" in alone
     assert "This report did not check it" in alone
+
+
+# Words
+
+SAME = "the same initial weights and the same batches"
+
+
+@pytest.mark.parametrize("backends", [["torch"], ["torch", "flax"]])
+def test_only_what_several_backends_share_is_called_the_same(
+    backends: list[str], tmp_path: Path
+) -> None:
+    text = written(tmp_path, Study(SPEC, comparison=plain(compared(backends))))[NAME]
+    several = len(backends) > 1
+    assert (SAME in text) is several
+    assert ("how far the backends agree" in text) is several
+
+
+def test_a_machine_is_described_in_words() -> None:
+    known = {"system": "Linux-6", "processor": "AMD EPYC", "cpus": 2, "python": "3.11.7"}
+    assert results.described(known) == "AMD EPYC, 2 CPUs, Linux-6, Python 3.11.7"
+    assert results.described({"cpus": 1, "processor": None}) == "1 CPU"
+    assert results.described({"{a}": "{b}"}) == "{a} {b}"
+
+
+def test_graph_and_tensors_are_not_under_what_was_read_from_files(tmp_path: Path) -> None:
+    trace = Trace((), {"": "Net"}, {"x": (2, 5)}, {})
+    table = (TensorInfo("fc.weight", (3, 5), "float32", "parameter"),)
+    one = Survey({"torch": "9"}, table, {"fc.weight": Place("fc.weight", (3, 5), (0, 1))}, trace)
+    origin = {"comparison": Origin("2026-01-02", file="compare.json")}
+    study = Study(SPEC, {"torch": one}, plain(compared(["torch"])), origins=origin)
+    text = written(tmp_path, study)[NAME]
+    assert "Read from files Training" in text
+    sentence = (
+        "The graph and the tensors below are those of the network as these libraries build it"
+    )
+    assert f"{sentence}: torch 9." in text
+    assert "Read from files" not in text[text.index(sentence) :]
+
+
+def test_what_is_known_of_an_origin_reads_as_a_sentence(tmp_path: Path) -> None:
+    checks = [asdict(Check("forward", NAME, "default", "float64", "a-b", "bounded", 0.1, 1e-12))]
+    versions = {"torch": {"torch": "9"}}
+    for origin, sentence in (
+        (Origin(versions=versions), "It was measured with torch 9."),
+        (Origin("2026-01-02", versions=versions), "It was measured on 2026-01-02, with torch 9."),
+        (Origin("2026-01-02"), "It was measured on 2026-01-02."),
+    ):
+        texts = written(tmp_path, Study(SPEC, checks=checks, origins={"parity": origin}))
+        assert sentence in texts[NAME]
+    assert "A parity check is bounded if" in texts["index"]
+    assert "bounded" not in written(tmp_path, Study(SPEC))["index"]
+
+
+def test_evidence_has_the_date_of_its_newest_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [tmp_path / f"{name}.safetensors" for name in ("torch", "flax")]
+    for path, day in zip(paths, (3, 2), strict=True):
+        path.touch()
+        noon = datetime(2026, 1, day, 12).timestamp()
+        os.utime(path, (noon, noon))
+    check = Check("forward", NAME, "default", "float64", "torch-flax", "passed", 0.0, 1e-12)
+    monkeypatch.setattr(files, "compare_files", lambda _: Outcome([check], {"torch": {}}))
+    assert files.read(paths).origins[NAME]["parity"].date == "2026-01-03"

@@ -135,7 +135,10 @@ def test_evidence_of_two_versions_has_columns_of_its_own(
     monkeypatch.setattr(
         files, "compare_files", lambda _: Outcome(checks, {"torch": {}, "torch#2": {}})
     )
-    saved = files.read([tmp_path / "old.safetensors", tmp_path / "new.safetensors"])
+    paths = [tmp_path / "old.safetensors", tmp_path / "new.safetensors"]
+    for path in paths:
+        path.touch()
+    saved = files.read(paths)
     assert saved.architectures() == [NAME]
     (matrix,) = parity.matrices(saved.checks, list(PANELS), NAME)
     (row,) = matrix.rows
