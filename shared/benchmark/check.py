@@ -100,9 +100,9 @@ def compared(row: Row, base: Row) -> dict[str, float | None]:
 
 
 def break_even(row: Row, base: Row, batch_size: int, per_example: int = 1) -> float | None:
-    """After how many training steps a longer beginning is made up for; None if it never is.
+    """After how many training steps a slower start pays off; None if it never does.
 
-    The beginning is the building and the first step.
+    The start is the building and the first step.
     """
     one, other = (batch_size * per_example / each.training.median for each in (row, base))
     one_begins, other_begins = (

@@ -205,7 +205,7 @@ def comparisons(outcome: Outcome, architecture: str) -> list[str]:
                 row, base, outcome.request.batch_sizes[0], unit(specs.find(architecture))[1]
             )
             if steps:
-                line += f"; its longer beginning is made up for after {steps:,.0f} steps"
+                line += f"; its slower start pays off after {steps:,.0f} steps"
             lines.append(line)
     held = [row for row in rows.values() if row.difference is not None]
     if held:

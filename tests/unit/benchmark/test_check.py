@@ -44,7 +44,7 @@ def test_a_longer_first_step_is_made_up_for_later() -> None:
     assert check.break_even(idiomatic, tuned, 64) == 0
     slower = replace(tuned, training=figure([500.0]))
     assert check.break_even(slower, idiomatic, 64) is None
-    assert "its longer beginning is made up for after 62 steps" in printed(outcome)
+    assert "its slower start pays off after 62 steps" in printed(outcome)
 
 
 @pytest.mark.usefixtures("quiet")
