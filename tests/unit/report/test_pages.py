@@ -17,7 +17,7 @@ from shared.compare.comparison import Comparison, Row
 from shared.interface import Place, TensorInfo, Trace
 from shared.panels import PANELS
 from shared.parity.checks import Check, Outcome
-from shared.report import files, measuring, pages, results
+from shared.report import files, guide, measuring, pages, results
 from shared.report.recorded import Origin
 from shared.report.study import Report, Study
 from shared.report.survey import Survey
@@ -191,3 +191,18 @@ def test_evidence_has_the_date_of_its_newest_file(
     check = Check("forward", NAME, "default", "float64", "torch-flax", "passed", 0.0, 1e-12)
     monkeypatch.setattr(files, "compare_files", lambda _: Outcome([check], {"torch": {}}))
     assert files.read(paths).origins[NAME]["parity"].date == "2026-01-03"
+
+
+# The guide
+
+
+def test_a_chapter_leads_to_the_one_before_the_next_and_the_list(tmp_path: Path) -> None:
+    texts = written(tmp_path)
+    titles = [chapter.title for chapter in guide.chapters()]
+    for number, chapter in enumerate(guide.chapters()):
+        before = [f"Previous: {titles[number - 1]}"] if number else []
+        after = [f"Next: {title}" for title in titles[number + 1 : number + 2]]
+        foot = " ".join([*before, "All chapters", *after])
+        assert texts[f"guide-{chapter.name}"].endswith(foot)
+        page = (tmp_path / f"guide-{chapter.name}.html").read_text("utf-8")
+        assert '<a href="guide.html">All chapters</a>' in page
