@@ -17,7 +17,8 @@ PICTURES = {
     "guide": ("guide-04_residual_blocks", 0),
 }
 SIZE = {"width": 1440, "height": 900}
-COLOURS = 48
+COLOURS = 256
+"""The most that a palette holds."""
 
 
 def main(report: Path, folder: Path) -> None:
@@ -38,10 +39,17 @@ def main(report: Path, folder: Path) -> None:
             if place:
                 page.locator(str(place)).evaluate("element => element.scrollIntoView()")
             seen = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-            small = seen.quantize(COLOURS, dither=Image.Dither.NONE)
-            small.save(folder / f"{name}.png", optimize=True)
+            reduced(seen).save(folder / f"{name}.png", optimize=True)
             print(f"{folder / name}.png: {(folder / f'{name}.png').stat().st_size // 1024} KiB")
         browser.close()
+
+
+def reduced(picture: Image.Image) -> Image.Image:
+    """The picture with a palette.
+
+    Median cut, the default, would leave out colours of few pixels: those of the panels' names.
+    """
+    return picture.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
 
 
 if __name__ == "__main__":

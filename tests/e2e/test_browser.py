@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Callable, Iterator
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from shared.panels import PANELS
@@ -14,6 +17,7 @@ from shared.report import pages
 from shared.report.pages import Report, Study
 from shared.report.survey import from_dict
 from shared.specs import SPECS
+from tests.e2e import pictures
 from tests.e2e.chromium import ARGUMENTS, CHROMIUM
 from tests.e2e.hostile import HOSTILE, hostile
 
@@ -292,3 +296,19 @@ def test_hostile_names_do_nothing(show: Open, tmp_path: Path, surveys: Any, meas
     assert page.locator(".graph .node").count() > 3
     assert page.evaluate("window.struck") is None
     assert page.locator("main b").count() == 0
+
+
+def test_pictures_keep_the_colours_of_the_panels() -> None:
+    """Those of a few letters, too, on a page of thousands of greys and pale colours."""
+    random = np.random.default_rng(0)
+    page = random.integers(230, 256, (900, 1440, 3), np.uint8)
+    assets = resources.files("shared.report").joinpath(pages.ASSETS)
+    css = assets.joinpath("report.css").read_text("utf-8")
+    shades = re.findall(r"--(?:torch|flax|keras): #(\w{6})", css)
+    colours = [tuple(bytes.fromhex(text)) for text in shades]
+    assert len(colours) == 6, "light and dark"
+    for number, colour in enumerate(colours):
+        page[10 * number, :20] = colour
+    small = np.asarray(pictures.reduced(Image.fromarray(page)).convert("RGB")).astype(int)
+    for number, colour in enumerate(colours):
+        assert np.abs(small[10 * number, :20] - colour).max() <= 8
