@@ -62,7 +62,7 @@ build/record/%.json: | $(ALL)
 	$(BIN)/triptych compare $* $(OPTIONS) --json $@
 
 pictures: $(DEV)
-	$(BIN)/triptych report --output build/report
+	$(BIN)/triptych report branching_net --output build/report
 	$(BIN)/python -m tests.e2e.pictures build/report docs/pictures
 
 lint: $(DEV)

@@ -25,7 +25,7 @@ def main(report: Path, folder: Path) -> None:
     """Write a small PNG of each page.
 
     Args:
-        report: The folder that `triptych report` wrote, of the whole catalogue.
+        report: The folder that `triptych report branching_net` wrote.
         folder: Where the pictures go.
     """
     if CHROMIUM is None:
