@@ -62,6 +62,7 @@ build/record/%.json: | $(ALL)
 	$(BIN)/triptych compare $* $(OPTIONS) --json $@
 
 pictures: $(DEV)
+	@mkdir -p build
 	$(BIN)/triptych report branching_net --output build/report
 	$(BIN)/python -m tests.e2e.pictures build/report docs/pictures
 

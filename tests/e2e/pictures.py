@@ -11,7 +11,7 @@ from tests.e2e.chromium import ARGUMENTS, CHROMIUM
 
 PICTURES = {
     "index": ("index", 0),
-    "architecture": ("branching_net", 0),
+    "architecture": ("branching_net", "#sources"),
     "graph": ("branching_net", "#graph"),
     "conventions": ("conventions", "#losses"),
     "guide": ("guide-04_residual_blocks", 0),
