@@ -131,7 +131,7 @@ def _context(study: Study, recorded: Recorded) -> dict[str, Any]:
 def _source(file: str) -> dict[str, Any]:
     """An architecture's file in its panels, and what differs in it: topics with their lines."""
     texts = {name: source(name, file).read_text("utf-8") for name in PANELS}
-    marks = {name: styles.lines(text, name) for name, text in texts.items()}
+    marks = styles.lines_of_panels(texts)
     topics = [
         (topic, {name: marks[name].get(topic.name, []) for name in PANELS})
         for topic in styles.TOPICS

@@ -26,6 +26,8 @@ class Topic:
         sentences: How each backend has it.
         marks: By backend, a pattern for the code in which it shows.
         running: Whether only code counts that runs when the network is called.
+        everywhere: Whether it shows only in files that have it in every panel, because its
+            sentences say what each one does there.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Topic:
     sentences: Mapping[str, str]
     marks: Mapping[str, str]
     running: bool = False
+    everywhere: bool = False
 
 
 TOPICS = (
@@ -68,6 +71,7 @@ TOPICS = (
             "flax": r"\bx\.transpose\(0, (3, 1, 2|1, 3, 2)\)",
             "keras": r"ops\.transpose\(x, \(0, (3, 1, 2|1, 3, 2)\)\)",
         },
+        everywhere=True,
     ),
     Topic(
         "pooling",
@@ -82,6 +86,7 @@ TOPICS = (
             "flax": r"mean\(axis=\(1, 2\)",
             "keras": r"ops\.mean\(\w+, axis=\(1, 2\)",
         },
+        everywhere=True,
     ),
     Topic(
         "joining",
@@ -99,6 +104,7 @@ TOPICS = (
             "flax": r"jnp\.concatenate\(",
             "keras": r"ops\.concatenate\(",
         },
+        everywhere=True,
     ),
     Topic(
         "heads",
@@ -115,6 +121,7 @@ TOPICS = (
             "flax": r"\.transpose\(0, 2, 1, 3\)|\.mT\b|x\.reshape\(\*x\.shape\[:2\], -1\)",
             "keras": r"\(0, 2, 1, 3\)|ops\.transpose\(k,|\(-1, x\.shape\[1\], self\.(num|embed)",
         },
+        everywhere=True,
     ),
     Topic(
         "axis",
@@ -129,6 +136,7 @@ TOPICS = (
             "flax": r"(softmax|argmax|max|split|stack|mean)\(.*axis=(-1|1)\b",
             "keras": r"(softmax|argmax|max|split|stack|mean)\(.*axis=(-1|1)\b",
         },
+        everywhere=True,
     ),
     Topic(
         "padding",
@@ -207,6 +215,16 @@ TOPICS = (
         running=True,
     ),
 )
+
+
+def lines_of_panels(texts: Mapping[str, str]) -> dict[str, dict[str, list[int]]]:
+    """By backend the lines in its file in which each topic shows; topics for all panels or none."""
+    by_backend = {backend: lines(text, backend) for backend, text in texts.items()}
+    for topic in TOPICS:
+        if topic.everywhere and not all(topic.name in shown for shown in by_backend.values()):
+            for shown in by_backend.values():
+                shown.pop(topic.name, None)
+    return by_backend
 
 
 def lines(text: str, backend: str) -> dict[str, list[int]]:
