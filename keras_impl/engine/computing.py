@@ -26,8 +26,12 @@ def computing(dtype: str, device: str) -> Iterator[None]:
     bfloat16 layers have the policy of mixed precision instead.
     """
     floatx, policy = keras.config.floatx(), keras.config.dtype_policy()
+    rounded = dtype == "float64" and keras.backend.backend() == "tensorflow"
     # Without an index: torch takes "cpu" and "cpu:0" for two places, and would copy variables.
-    with keras.device("gpu" if device == "cuda" else "cpu"):
+    with (
+        keras.device("gpu" if device == "cuda" else "cpu"),
+        exact_activations() if rounded else nullcontext(),
+    ):
         keras.config.set_floatx(kept(dtype))
         keras.config.set_dtype_policy("mixed_bfloat16" if dtype == "bfloat16" else dtype)
         try:

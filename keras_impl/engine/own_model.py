@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_impl.engine.computing import computing, exact_activations
+from keras_impl.engine.computing import computing
 from keras_impl.engine.model import KerasModel
 from shared.errors import ConfigurationError
 from shared.interface import TensorInfo
@@ -69,8 +69,6 @@ class OwnKerasModel(KerasModel):
         """A context in which the model has this one's dtype and values."""
         with ExitStack() as stack:
             stack.enter_context(super().computing())
-            if self.dtype == "float64" and keras.backend.backend() == "tensorflow":
-                stack.enter_context(exact_activations())
             if not self._depth:
                 self._swap()
                 stack.callback(self._swap)

@@ -1,10 +1,14 @@
-"""bfloat16: what is computed in it, what stays float32, and how far it is from float32."""
+"""bfloat16: what is computed in it, what stays float32, and how far it is from float32.
+
+And float64: what TensorFlow would round in it.
+"""
 
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy import special
 
 from shared import registry
 from shared.differences import difference, most_by_rounding
@@ -92,6 +96,20 @@ def wrapped(backend: str) -> None:
 
 
 # Every architecture
+
+
+def activated() -> dict[str, np.ndarray]:
+    """Activations of Keras in float64, of numbers from -3 to 3."""
+    from keras import ops
+
+    model: Any = registry.load("keras").build(SMALL, dtype="float64")
+    x = np.linspace(-3, 3, 61)
+    with model.computing():
+        return {
+            "gelu": np.asarray(ops.gelu(x, approximate=False)),
+            "gelu by tanh": np.asarray(ops.gelu(x, approximate=True)),
+            "leaky relu": np.asarray(ops.leaky_relu(x, 0.1)),
+        }
 
 
 def hold(measured: dict[str, Any]) -> None:
@@ -220,3 +238,18 @@ def test_it_is_not_watched_and_not_wrapped(lend: Lend, flavour: str) -> None:
             "networks are watched, and held against each other, in float32 or float64, not in "
             "bfloat16; `triptych bench --dtype bfloat16` says how far outputs are from float32's"
         )
+
+
+def test_activations_are_exact_in_float64(lend: Lend) -> None:
+    """TensorFlow rounds their constants to float32, which a climb would take for a difference."""
+    x = np.linspace(-3, 3, 61)
+    cubic = np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)
+    expected = {
+        "gelu": x * special.ndtr(x),
+        "gelu by tanh": 0.5 * x * (1 + np.tanh(cubic)),
+        "leaky relu": np.where(x > 0, x, 0.1 * x),
+    }
+    activations = lend("keras").call(activated)
+    for name, values in expected.items():
+        assert activations[name].dtype == np.float64
+        assert difference(values, activations[name]) < 1e-14, name
