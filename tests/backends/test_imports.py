@@ -80,6 +80,7 @@ def test_a_backend_leaves_the_log_level_as_the_user_has_it(
     assert fresh(code).splitlines()[-1] == str(chosen)
 
 
+@exhaustive
 def test_a_worker_is_quiet_whatever_its_parent_has_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     """JAX sets the level of TensorFlow's log, and this project does."""
     loaded = [backend for backend in ("flax", "keras") if not lacking(backend)]
@@ -97,7 +98,8 @@ def test_a_worker_is_quiet_whatever_its_parent_has_loaded(monkeypatch: pytest.Mo
     assert errors_of(code) == ""
 
 
-@pytest.mark.parametrize("flavour", ["keras-jax", pytest.param("keras-torch", marks=exhaustive)])
+@exhaustive
+@pytest.mark.parametrize("flavour", ["keras-jax", "keras-torch"])
 def test_keras_on_another_framework_is_quiet(flavour: str, monkeypatch: pytest.MonkeyPatch) -> None:
     reason = lacking(flavour)
     if reason:

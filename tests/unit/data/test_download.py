@@ -189,7 +189,7 @@ def test_a_bad_mirror_is_told_and_leaves_nothing_and_the_next_one_is_tried(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if case == "silence":
-        monkeypatch.setattr(download, "TIMEOUT", (4, 1))
+        monkeypatch.setattr(download, "TIMEOUT", (4, 0.5))
     serve, expected = BAD_MIRRORS[case]
     serve(mirrors, tiny)
     text = sentence(lambda: mnist.load("mnist", tmp_path))
