@@ -6,7 +6,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,11 @@ def describe() -> dict[str, str | int | None]:
         "cpus": os.cpu_count(),
         "python": platform.python_version(),
     }
+
+
+def libraries(versions: Mapping[str, str]) -> str:
+    """Libraries with their versions, as a sentence has them: "jax 0.10.2, flax 0.12.8"."""
+    return ", ".join(f"{library} {version}" for library, version in versions.items())
 
 
 def _processor() -> str | None:

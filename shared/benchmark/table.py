@@ -312,8 +312,7 @@ def circumstances(outcome: Outcome) -> list[str]:
     for backend in outcome.environment_bytes:
         versions = next((row.versions for row in outcome.rows if row.backend == backend), {})
         if versions:
-            text = ", ".join(f"{name} {version}" for name, version in versions.items())
-            lines.append(f"{backend}: {text}")
+            lines.append(f"{backend}: {machine.libraries(versions)}")
     return lines
 
 

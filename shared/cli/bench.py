@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from shared.cli import checks, completing, printing
 from shared.cli.arguments import option
-from shared.cli.options import Backends, DataDirectory, Device, Dtype, json_file
+from shared.cli.options import Backends, DataDirectory, Device, Dtype, json_file, record_file
 from shared.cli.training import dataset
 from shared.errors import ConfigurationError
 
@@ -82,12 +82,8 @@ class Options:
         action="store_true",
         help="hold the ratios, --costs too, against the recorded ones; by hand, on a quiet machine",
     )
-    record_path: Path | None = option(
-        "--record",
-        type=Path,
-        metavar="FILE",
-        completer=completing.files(".json"),
-        help="write the ratios, --costs too, to hold later ones against",
+    record_path: Path | None = record_file(
+        "write the ratios, --costs too, to hold later ones against"
     )
     markdown_path: Path | None = option(
         "--markdown",

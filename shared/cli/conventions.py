@@ -9,7 +9,7 @@ from pathlib import Path
 from shared import specs
 from shared.cli import checks, completing, printing
 from shared.cli.arguments import option
-from shared.cli.options import Backends, Output
+from shared.cli.options import Backends, Output, record_file
 from shared.errors import ConfigurationError
 
 
@@ -28,13 +28,7 @@ class Options:
         action="store_true",
         help="show the rows in which the libraries agree too",
     )
-    record_path: Path | None = option(
-        "--record",
-        type=Path,
-        metavar="FILE",
-        completer=completing.files(".json"),
-        help="write the table, to hold later ones against",
-    )
+    record_path: Path | None = record_file("write the table, to hold later ones against")
 
 
 def conventions(backends: Backends, output: Output, options: Options) -> int:

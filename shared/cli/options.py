@@ -215,6 +215,17 @@ class Output:
     as_json: bool = option("--json", action="store_true", help="print JSON instead")
 
 
+def record_file(content: str) -> Any:
+    """The field of an option `--record`: a file of JSON that later runs are held against."""
+    return option(
+        "--record",
+        type=Path,
+        metavar="FILE",
+        completer=completing.files(".json"),
+        help=content,
+    )
+
+
 def json_file(content: str, default: Path | None = None) -> Any:
     """The field of an option `--json` that may name a file, of a verb that writes `content`."""
     return option(

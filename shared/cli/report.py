@@ -9,7 +9,7 @@ from shared import specs
 from shared.choosing import check_seed
 from shared.cli import checks, completing, printing
 from shared.cli.arguments import option
-from shared.cli.options import Backends, Output
+from shared.cli.options import Backends, Output, record_file
 from shared.cli.pages import REPORT, write_pages
 from shared.errors import ConfigurationError
 
@@ -50,13 +50,9 @@ class Options:
     seed: int = option(
         "--seed", type=int, default=0, help="of the weights and the batch order (default: 0)"
     )
-    record_path: Path | None = option(
-        "--record",
-        type=Path,
-        metavar="FILE",
-        completer=completing.files(".json"),
-        help="write whole trainings' scores, whole ladders' parity and what the guide's chapters "
-        "printed into FILE, for later reports to show; what it has besides stays",
+    record_path: Path | None = record_file(
+        "write whole trainings' scores, whole ladders' parity and what the guide's chapters "
+        "printed into FILE, for later reports to show; what it has besides stays"
     )
 
 

@@ -19,7 +19,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from shared import formats, registry, together
+from shared import formats, machine, registry, together
 from shared.asking import NOT_MEASURED
 from shared.conventions import initialisers
 from shared.panels import PANELS
@@ -147,6 +147,11 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
 Versions = dict[str, dict[str, str]]
 
 
+def differ(values: Mapping[str, str]) -> bool:
+    """Whether the libraries differ in a row's values; those that were not asked do not count."""
+    return len({value for value in values.values() if value != NOT_MEASURED}) > 1
+
+
 @dataclass
 class Conventions:
     """Versions and values by backend; what is not installed, and what failed, apart."""
@@ -158,7 +163,7 @@ class Conventions:
 
     def differs(self, key: str) -> bool:
         """Whether the libraries differ in a row; two agree where one was not asked."""
-        return len({value for value in self.rows[key].values() if value != NOT_MEASURED}) > 1
+        return differ(self.rows[key])
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain dictionaries, for JSON, with the meanings and whether rows differ."""
@@ -233,16 +238,12 @@ def changed(conventions: Conventions, recorded: Conventions) -> list[Change]:
     for backend in conventions.versions:
         if backend not in recorded.versions:
             continue
-        texts = [_versions(each.versions[backend]) for each in (recorded, conventions)]
+        texts = [machine.libraries(each.versions[backend]) for each in (recorded, conventions)]
         for key in dict.fromkeys([*recorded.rows, *conventions.rows]):
             before, now = (each.rows.get(key, {}).get(backend) for each in (recorded, conventions))
             if before != now and NOT_MEASURED not in (before, now):
                 changes.append(Change(key, backend, before, now, *texts))
     return changes
-
-
-def _versions(versions: Mapping[str, str]) -> str:
-    return ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
 def record(conventions: Conventions, path: Path) -> None:
@@ -289,7 +290,7 @@ def show(
     rows are shown.
     """
     for backend, versions in conventions.versions.items():
-        line = Text.assemble((backend, style(backend)), f": {_versions(versions)}")
+        line = Text.assemble((backend, style(backend)), f": {machine.libraries(versions)}")
         console.print(line, highlight=False)
     starred = {(change.key, change.backend) for change in changes}
     everything = everything or len(conventions.versions) < 2

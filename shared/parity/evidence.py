@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from shared import formats, weights
+from shared import formats, machine, weights
 from shared.errors import DataError, EvidenceError, WeightsError
 from shared.interface import TensorInfo
 
@@ -83,8 +83,7 @@ class Evidence:
     @property
     def title(self) -> str:
         """Who this is of, in a few words."""
-        versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
-        return f"{self.backend} ({versions} on {self.device})"
+        return f"{self.backend} ({machine.libraries(self.versions)} on {self.device})"
 
 
 def write(path: Path, evidence: Evidence) -> None:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from shared import machine
 from shared.parity.checks import RUNGS, Check, Outcome
 from shared.terminal import block, draws, print_gaps, style
 
@@ -51,7 +52,7 @@ _SHOWN = 12
 def show(outcome: Outcome, console: Console) -> None:
     """Print a table a dtype, what did not pass and where it begins, and a line that sums it up."""
     for backend, versions in outcome.versions.items():
-        text = ", ".join(f"{name} {version}" for name, version in versions.items())
+        text = machine.libraries(versions)
         line = Text.assemble((backend, style(backend)), f": {text} on {outcome.device}")
         console.print(line, highlight=False)
     print_gaps(console, outcome.skipped, outcome.errors)

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from shared.asking import NOT_MEASURED
 from shared.conventions import pitfalls, table
 from shared.panels import PANELS
 from shared.report import code, snippets
@@ -57,7 +56,7 @@ def groups(
         rows = [
             _row(key, meaning, values[key], measured.get(key))
             for key, meaning in meanings.items()
-            if key in values and _differs(values[key])
+            if key in values and table.differ(values[key])
         ]
         if rows:
             by_heading.append((heading, rows))
@@ -71,12 +70,8 @@ def same(conventions: Mapping[str, Any] | None) -> list[tuple[str, str, str]]:
         (key, meaning, next(iter(values[key].values())))
         for meanings in table.MEANINGS.values()
         for key, meaning in meanings.items()
-        if values.get(key) and not _differs(values[key])
+        if values.get(key) and not table.differ(values[key])
     ]
-
-
-def _differs(values: Mapping[str, str]) -> bool:
-    return len({value for value in values.values() if value != NOT_MEASURED}) > 1
 
 
 def _row(

@@ -51,7 +51,7 @@ def train(report: Report, backends: Sequence[str], seed: int, log: Log) -> None:
     a backend: to start and to import would take longer than to train.
     """
     rest = [s for s in report.studies if s.asked and s.comparison is None and s.spec.task]
-    usable = [name for name in backends if not registry.missing(name)]
+    usable, _ = registry.usable(backends)
     with ExitStack() as stack:
         running = None
         if len(rest) > 1:
@@ -100,7 +100,7 @@ def climb(report: Report, backends: Sequence[str], log: Log) -> None:
     Where the ladder cannot be climbed, the reason is a gap.
     """
     rest = {study.spec.name: study for study in report.studies if study.asked and not study.checks}
-    usable = [name for name in backends if not registry.missing(name)]
+    usable, _ = registry.usable(backends)
     if not rest or not usable:
         return
     try:

@@ -112,10 +112,7 @@ def disturbances(study: Study) -> dict[str, str]:
 
 def libraries(versions: Mapping[str, Mapping[str, str]]) -> str:
     """Every library with its version, those of a backend together."""
-    return "; ".join(
-        ", ".join(f"{library} {version}" for library, version in of.items())
-        for of in versions.values()
-    )
+    return "; ".join(machine.libraries(of) for of in versions.values())
 
 
 def main_libraries(versions: Mapping[str, Mapping[str, str]]) -> str:
