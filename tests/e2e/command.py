@@ -41,9 +41,9 @@ def process(*arguments: str, folder: Path | None = None, **environment: str) -> 
 def here(*arguments: str, folder: Path | None = None) -> Done:
     """Run the command in this process: its workers are forked with their frameworks.
 
-    Only `predict` loads a framework itself; it has a process for that.
+    `predict` and `record` load a framework themselves; they have a process for that.
     """
-    if arguments[0] != "predict":
+    if arguments[0] not in ("predict", "record"):
         return call(arguments, folder)
     named = dict(pairwise(arguments)).get("--backend")
     with Worker(named or registry.installed()[0]) as worker:

@@ -9,12 +9,17 @@ from unittest.mock import patch
 
 from shared.benchmark import measure
 from shared.data import mnist
+from shared.parity import collect
+from tests.shorter import shorter
 
 TRAIN, TEST = 640, 160
+STEPS = 5
+"""Of each training on the ladder."""
 
 
 def hurry() -> None:
-    """In a worker that starts: leave a part of the sample, and be warm soon."""
+    """In a worker that starts: leave a part of the sample, train for few steps, be warm soon."""
+    collect.plan = shorter(collect.plan, STEPS)
     mnist.load = fewer(mnist.load)  # type: ignore[assignment]
     measure.warm_up = partial(measure.warm_up, least=0.1, most=0.5)  # type: ignore[assignment]
 

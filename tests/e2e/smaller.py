@@ -12,18 +12,19 @@ from shared.data import mnist
 from shared.parity import collect, ladder
 from shared.parity.checks import Outcome
 from shared.report import asked
+from shared.report.study import Study
 from shared.specs import Case, Spec
-from tests.e2e.hurry import fewer, hurry
+from shared.workers import Worker
+from tests.e2e.hurry import STEPS, fewer, hurry
 from tests.flavours import smallest_of_each_class
 from tests.shorter import shorter
 from tests.warm import PREPARE
 
 CHAPTERS = 2
-STEPS = 5
 
 
 def make_smaller(patch: pytest.MonkeyPatch) -> None:
-    """Fewer digits, the smallest case of each class on the ladder, fewer steps and chapters."""
+    """Less of everything: digits, cases and steps on the ladder, surveys and chapters of pages."""
     patch.setenv(PREPARE, f"{hurry.__module__}:{hurry.__name__}")
     patch.setattr(collect, "plan", shorter(collect.plan, STEPS))
     patch.setattr(mnist, "load", fewer(mnist.load))
@@ -38,3 +39,9 @@ def make_smaller(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ladder, "climbing", of_few_cases)
     chapters = asked.guide_chapters
     patch.setattr(asked, "guide_chapters", lambda: chapters()[:CHAPTERS])
+    whole = asked.Asked
+
+    def surveyed(worker: Worker, studies: Sequence[Study], *rest: Any) -> asked.Asked:
+        return whole(worker, [study for study in studies if study.asked], *rest)
+
+    patch.setattr(asked, "Asked", surveyed)
