@@ -60,7 +60,22 @@ class PaperEpsilon(WholeGradients):
 
 
 class SGD(WholeGradients, keras.optimizers.SGD):
-    """Stochastic gradient descent."""
+    """Stochastic gradient descent whose momentum sums gradients, as PyTorch's and optax's do.
+
+    Keras's sums steps (Sutskever et al., ICML 2013): in them each gradient keeps the learning rate
+    of its own time. Here the rate of now multiplies the sum. A rate that changes tells the two
+    apart.
+    """
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Keras's own step, with the learning rate outside of the sum."""
+        gradient = ops.cast(gradient, variable.dtype)
+        if self.momentum:
+            momentum = ops.cast(self.momentum, variable.dtype)
+            total = self.momentums[self._get_variable_index(variable)]
+            self.assign(total, total * momentum + gradient)
+            gradient = total * momentum + gradient if self.nesterov else total
+        self.assign_sub(variable, gradient * ops.cast(learning_rate, variable.dtype))
 
 
 class Adam(PaperEpsilon, keras.optimizers.Adam):

@@ -156,11 +156,12 @@ OPTIMIZERS = ("adam", "adamw", "sgd")
 class Settings:
     """How to train.
 
-    The optimizer "sgd" has `momentum`, by which `nesterov` looks ahead. "adam" and "adamw" have
-    beta 0.9 and 0.999, and `epsilon` beside the corrected root (Kingma and Ba, 2015,
-    arXiv:1412.6980). `weight_decay` is AdamW's: it is decoupled from the gradient, and it applies
-    to all parameters (Loshchilov and Hutter, 2019, arXiv:1711.05101). Gradients are scaled down to
-    a global norm of `clip_norm`.
+    The optimizer "sgd" has `momentum`, by which `nesterov` looks ahead. Momentum sums gradients,
+    and the learning rate of a step multiplies the whole sum. "adam" and "adamw" have beta 0.9 and
+    0.999, and `epsilon` beside the corrected root (Kingma and Ba, 2015, arXiv:1412.6980).
+    `weight_decay` is AdamW's: it is decoupled from the gradient, and it applies to all parameters
+    (Loshchilov and Hutter, 2019, arXiv:1711.05101). Gradients are scaled down to a global norm of
+    `clip_norm`.
 
     With `warmup_steps` W the first W steps have 1, 2, ... W parts in W + 1 of the learning rate.
     With `decay_steps` it then falls to 0 along half a cosine over so many steps (Loshchilov and
