@@ -22,7 +22,7 @@ class BasicNet(nn.Module):
         """Name the layers; their shapes are known when the first input is."""
         self.fc1 = nn.Dense(self.hidden_size)
         self.dropout = nn.Dropout(self.dropout_rate)
-        self.fc2 = nn.Dense(self.hidden_size // 2)
+        self.fc2 = nn.Dense(max(self.hidden_size // 2, 1))
         self.fc3 = nn.Dense(self.output_size)
 
     def __call__(self, x: Array, train: bool = False) -> Array:
@@ -32,7 +32,7 @@ class BasicNet(nn.Module):
         x = x.reshape(x.shape[0], self.input_size)  # (B, D)
         x = nn.relu(self.fc1(x))  # (B, hidden_size)
         x = self.dropout(x, deterministic=not train)
-        x = nn.relu(self.fc2(x))  # (B, hidden_size // 2)
+        x = nn.relu(self.fc2(x))  # (B, half of hidden_size, at least 1)
         return self.fc3(x)  # (B, K)
 
     def get_config(self) -> dict[str, Any]:

@@ -18,9 +18,13 @@ from flax_impl.attention import DecoderLayer, EncoderLayer, LayerNorm
 
 
 def positions(length: int, embed_dim: int) -> np.ndarray:
-    """Sines and cosines (length, embed_dim) that tell the steps of a sequence apart."""
+    """Sines and cosines (length, embed_dim) that tell the steps of a sequence apart.
+
+    An odd width has one sine more than it has cosines.
+    """
     angles = np.arange(length)[:, None] / 10_000 ** (np.arange(0, embed_dim, 2) / embed_dim)
-    return np.stack([np.sin(angles), np.cos(angles)], axis=-1).reshape(length, embed_dim)
+    pairs = np.stack([np.sin(angles), np.cos(angles)], axis=-1)
+    return pairs.reshape(length, -1)[:, :embed_dim]
 
 
 class Seq2Seq(nn.Module):

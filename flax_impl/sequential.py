@@ -27,7 +27,7 @@ class SequentialNet(nn.Module):
                 nn.Dense(self.hidden_size),
                 nn.relu,
                 nn.Dropout(self.dropout_rate),
-                nn.Dense(self.hidden_size // 2),
+                nn.Dense(max(self.hidden_size // 2, 1)),
                 nn.relu,
                 nn.Dense(self.output_size),
             ]

@@ -31,7 +31,7 @@ class BasicNet(keras.Model):
 
         self.fc1 = layers.Dense(hidden_size, name="fc1")
         self.dropout = layers.Dropout(dropout_rate)
-        self.fc2 = layers.Dense(hidden_size // 2, name="fc2")
+        self.fc2 = layers.Dense(max(hidden_size // 2, 1), name="fc2")
         self.fc3 = layers.Dense(output_size, name="fc3")
 
     def call(self, x: KerasTensor, training: bool | None = None) -> KerasTensor:
@@ -41,7 +41,7 @@ class BasicNet(keras.Model):
         x = ops.reshape(x, (-1, math.prod(x.shape[1:])))  # (B, D)
         x = ops.relu(self.fc1(x))  # (B, hidden_size)
         x = self.dropout(x, training=training)
-        x = ops.relu(self.fc2(x))  # (B, hidden_size // 2)
+        x = ops.relu(self.fc2(x))  # (B, half of hidden_size, at least 1)
         return self.fc3(x)  # (B, K)
 
     def get_config(self) -> dict[str, Any]:

@@ -17,9 +17,13 @@ from keras_impl.attention import DecoderLayer, EncoderLayer, LayerNorm
 
 
 def positions(length: int, embed_dim: int) -> np.ndarray:
-    """Sines and cosines (length, embed_dim) that tell the steps of a sequence apart."""
+    """Sines and cosines (length, embed_dim) that tell the steps of a sequence apart.
+
+    An odd width has one sine more than it has cosines.
+    """
     angles = np.arange(length)[:, None] / 10_000 ** (np.arange(0, embed_dim, 2) / embed_dim)
-    return np.stack([np.sin(angles), np.cos(angles)], axis=-1).reshape(length, embed_dim)
+    pairs = np.stack([np.sin(angles), np.cos(angles)], axis=-1)
+    return pairs.reshape(length, -1)[:, :embed_dim]
 
 
 @keras.saving.register_keras_serializable(package="triptych")
@@ -62,7 +66,7 @@ class Seq2Seq(keras.Model):
     ) -> tuple[KerasTensor, KerasTensor]:
         """Logits (B, T, K + 1) and attention (B, T, S') when the right tokens are known."""
         columns, length, tokens = inputs  # Keras passes several inputs as one structure
-        if (tokens.shape[1] or 0) > self.max_tokens:
+        if tokens.shape[1] > self.max_tokens:
             raise ValueError(
                 f"there may be at most {self.max_tokens} tokens, not {tokens.shape[1]}"
             )

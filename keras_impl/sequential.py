@@ -36,7 +36,7 @@ class SequentialNet(keras.Model):
                 layers.Dense(hidden_size, name="stack_0"),
                 layers.ReLU(),
                 layers.Dropout(dropout_rate),
-                layers.Dense(hidden_size // 2, name="stack_3"),
+                layers.Dense(max(hidden_size // 2, 1), name="stack_3"),
                 layers.ReLU(),
                 layers.Dense(output_size, name="stack_5"),
             ]

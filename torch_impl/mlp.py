@@ -27,17 +27,18 @@ class BasicNet(nn.Module):
         self.output_size = output_size
         self.dropout_rate = dropout_rate
 
+        half = max(hidden_size // 2, 1)
         self.fc1 = nn.Linear(input_size, hidden_size)
         self.dropout = nn.Dropout(dropout_rate)
-        self.fc2 = nn.Linear(hidden_size, hidden_size // 2)
-        self.fc3 = nn.Linear(hidden_size // 2, output_size)
+        self.fc2 = nn.Linear(hidden_size, half)
+        self.fc3 = nn.Linear(half, output_size)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (B, K) for images (B, C, H, W) or vectors (B, D)."""
         x = torch.flatten(x, 1)  # (B, D), channels first
         x = F.relu(self.fc1(x))  # (B, hidden_size)
         x = self.dropout(x)
-        x = F.relu(self.fc2(x))  # (B, hidden_size // 2)
+        x = F.relu(self.fc2(x))  # (B, half of hidden_size, at least 1)
         return self.fc3(x)  # (B, K)
 
     def get_config(self) -> dict[str, Any]:

@@ -28,13 +28,14 @@ class SequentialNet(nn.Module):
         self.output_size = output_size
         self.dropout_rate = dropout_rate
 
+        half = max(hidden_size // 2, 1)
         self.stack = nn.Sequential(
             nn.Linear(input_size, hidden_size),
             nn.ReLU(),
             nn.Dropout(dropout_rate),
-            nn.Linear(hidden_size, hidden_size // 2),
+            nn.Linear(hidden_size, half),
             nn.ReLU(),
-            nn.Linear(hidden_size // 2, output_size),
+            nn.Linear(half, output_size),
         )
 
     def forward(self, x: Tensor) -> Tensor:
