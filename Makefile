@@ -12,7 +12,7 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
 MEASURED := mnist_classifier simple_resnet unet inception_net branching_net dense_net mimo_net \
   early_exit_net basic_net sequential_net skip_mlp seq2seq row_gru
 
-.PHONY: demo install test test-unit test-all bench report record record-guide pictures lint format lock clean
+.PHONY: demo install test test-unit test-all bench report record record-guide gpu-check pictures lint format lock clean
 
 demo: $(ALL)
 	$(BIN)/triptych compare --report
@@ -60,6 +60,12 @@ build/record/parity.json: | $(ALL)
 build/record/%.json: | $(ALL)
 	@mkdir -p $(@D)
 	$(BIN)/triptych compare $* $(OPTIONS) --json $@
+
+# The ladder and the benchmark on a GPU, in 8 minutes at most; nothing is fetched. The Python is one
+# that has the frameworks; wheels that it lacks, Keras's for one, are taken from build/wheels.
+GPU_PYTHON ?= python3
+gpu-check:
+	$(GPU_PYTHON) -m tests.gpu
 
 pictures: $(DEV)
 	@mkdir -p build
