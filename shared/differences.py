@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
 import numpy as np
+
+Measure = Callable[[np.ndarray, np.ndarray], float]
 
 TOLERANCES = {"float64": 1e-12, "float32": 1e-5}
 """For passes; float32's only where no float64 was computed that could tell its rounding."""
@@ -69,6 +71,30 @@ def difference(a: np.ndarray, b: np.ndarray) -> float:
     return distance / largest if largest else (0.0 if distance == 0 else float("inf"))
 
 
+ROW_FLOOR = 2.0**-10
+"""What a row counts for at least, of the largest value of all.
+
+A small value may be what is left of large ones. It is then only as exact as these are: float64's
+1e-12 of this is four to five units of the largest value's last place.
+"""
+
+
+def row_difference(a: np.ndarray, b: np.ndarray) -> float:
+    """The largest difference in a row over the row's own largest value, the worst of all rows.
+
+    Rows run along the last axis. So 1e6 in one row does not hide what is wrong with 1e-7 in another
+    one. A row counts for `ROW_FLOOR` of the largest value at least.
+
+    Raises:
+        ValueError: as `difference`.
+    """
+    whole = difference(a, b)
+    if a.ndim < 2 or whole in (0.0, float("inf")):
+        return whole
+    sizes = np.abs(a).max(axis=-1)
+    return float((np.abs(a - b).max(axis=-1) / np.maximum(sizes, ROW_FLOOR * sizes.max())).max())
+
+
 def bitwise_equal(a: np.ndarray, b: np.ndarray) -> bool:
     """Whether two arrays have one shape, one dtype and the same bytes."""
     return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
@@ -79,13 +105,22 @@ def gap(expected: np.ndarray, actual: np.ndarray) -> float:
 
     Whole numbers are equal, or as far apart as can be.
     """
+    return _gap(expected, actual, difference)
+
+
+def row_gap(expected: np.ndarray, actual: np.ndarray) -> float:
+    """As `gap`, by `row_difference`."""
+    return _gap(expected, actual, row_difference)
+
+
+def _gap(expected: np.ndarray, actual: np.ndarray, measure: Measure) -> float:
     if expected.dtype.kind != "f" and actual.dtype.kind != "f":
         same = expected.shape == actual.shape and expected.tolist() == actual.tolist()
         return 0.0 if same else float("inf")  # as Python's numbers, which have no largest one
     try:
         kind = np.result_type(expected, actual)
         with np.errstate(over="ignore"):
-            return difference(expected.astype(kind, copy=False), actual.astype(kind, copy=False))
+            return measure(expected.astype(kind, copy=False), actual.astype(kind, copy=False))
     except (TypeError, ValueError):
         return float("inf")
 

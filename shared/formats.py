@@ -17,7 +17,7 @@ FORMATS = {
     "benchmark": 1,
     "comparison": 1,
     "conventions": 1,
-    "evidence": 2,
+    "evidence": 3,
     "history": 1,
     "parity": 1,
     "ratios": 1,
@@ -122,15 +122,3 @@ def modern(value: Any) -> Any:
     if isinstance(renamed.get("rung"), str):
         renamed["rung"] = RUNGS.get(renamed["rung"], renamed["rung"])
     return renamed
-
-
-def modern_array(name: str, version: int) -> str:
-    """An array's name in evidence, as the newest format has it.
-
-    In format 1 the rungs had other names: "forced float64/fc1.weight", "ways/tuned/forward".
-    """
-    if version > 1:
-        return name
-    rung, slash, rest = name.partition("/")
-    first, space, which = rung.partition(" ")
-    return RUNGS.get(first, first) + space + which + slash + rest

@@ -9,8 +9,9 @@ Inside, each backend keeps its framework's own layout.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -69,11 +70,14 @@ class Place:
 class Trainer(Protocol):
     """An optimizer at work on one model. Batches hold inputs and targets by name.
 
+    Weights that the model loads meanwhile are those of the next step.
+
     Both steps give `loss` (a mean over the batch), `counted` (how many of the first objective's
     labels count) and `correct` (how many of those are the largest logit), and what the task's
     metrics are made of besides: `intersection` and `union` (K,) for "mean_iou", `left` for
     "left_early". An evaluation step adds `digits` and `decoded` for "decoded_accuracy". They are
-    scalars or arrays of the framework, perhaps not computed yet; `np.asarray` waits for them.
+    scalars or arrays of the framework, perhaps not computed yet. `float` waits for a scalar, and
+    `np.asarray` for what an evaluation step gives; a train step's stay on the device.
     """
 
     def train_step(self, batch: Arrays) -> Mapping[str, Any]:
@@ -170,6 +174,48 @@ class Stepper(Protocol):
         """Take another optimizer's state after so many steps."""
 
 
+class Methods(Protocol):
+    """What a network has beside its pass forward, called as a user of the framework calls it.
+
+    All is computed in evaluation mode, on NumPy's arrays, and the model does not change.
+    """
+
+    def config(self) -> dict[str, Any]:
+        """The arguments that `get_config` gives, without those of the framework's own.
+
+        A network among them is {"cls": the class's name, "config": its arguments}.
+        """
+
+    def again(self) -> Model:
+        """The network once more, made of what `get_config` says, with weights of its own."""
+
+    def hand_over(self, other: Model, folder: Path) -> None:
+        """Save the weights in a folder, and load them into another model, as the framework does."""
+
+    def whole(self, folder: Path) -> Model | None:
+        """The network as it is read from a file that has its configuration and its weights.
+
+        None where the framework has no such files.
+        """
+
+    def features(self, inputs: Arrays) -> np.ndarray:
+        """What `extract_features` gives (B, F)."""
+
+    def passes(self, method: str, inputs: Arrays) -> float:
+        """The largest gradient that passes a method, by any parameter or input; 0 if none does.
+
+        It is that of the sum of squares of what the method gives. A method that an InferenceModel
+        has is that of the one around the network.
+        """
+
+    def batches(self, batches: Sequence[tuple[Arrays, np.ndarray]]) -> dict[str, np.ndarray]:
+        """What an InferenceModel says of (inputs, labels).
+
+        `classes` and `labels` int32 (N,), as `predict_batch` gives them; `evaluated` float64 (3,):
+        the accuracy in percent, how many were correct, and of how many.
+        """
+
+
 class Probe(Protocol):
     """A model, watched from outside by the framework's own means; the model does not change.
 
@@ -196,6 +242,9 @@ class Probe(Protocol):
 
     def dropouts(self) -> dict[str, float]:
         """The canonical names of the dropout layers, and the share that each drops."""
+
+    def methods(self) -> Methods:
+        """What calls the network's other methods."""
 
     def stepper(
         self, task: Task, settings: Settings | None, learning_rate: float = 1e-3

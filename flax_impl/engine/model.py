@@ -24,7 +24,7 @@ from shared.interface import Trainer as SharedTrainer
 from shared.specs import Network, Settings, Task
 
 
-def _inside(variables: weights.Variables) -> weights.Variables:
+def inside(variables: weights.Variables) -> weights.Variables:
     """A network's variables as those of the InferenceModel around it."""
     return {name: {"base_model": tree} for name, tree in variables.items()}
 
@@ -58,12 +58,12 @@ class FlaxModel:
         self._apply = self.compiled(partial(still.apply, **mode))
         self._predict = self.compiled(
             lambda variables, inputs: InferenceModel(computed).apply(
-                _inside(variables), inputs, return_confidence=True, method="predict"
+                inside(variables), inputs, return_confidence=True, method="predict"
             )
         )
         self._decode = self.compiled(
             lambda variables, inputs: InferenceModel(computed).apply(
-                _inside(variables), *inputs, method="decode"
+                inside(variables), *inputs, method="decode"
             )
         )
 
@@ -154,7 +154,10 @@ class FlaxModel:
 
 
 class FlaxTrainer:
-    """`training.Trainer` for batches of NumPy arrays; the model has the newest variables."""
+    """`training.Trainer` for batches of NumPy arrays.
+
+    The model has the newest variables: weights that it loads meanwhile are those of the next step.
+    """
 
     def __init__(self, model: FlaxModel, task: Task, settings: Settings, seed: int) -> None:
         self.model = model
@@ -172,6 +175,7 @@ class FlaxTrainer:
 
     def train_step(self, batch: Arrays) -> Mapping[str, Any]:
         """One optimizer step."""
+        self.native.variables = self.model.variables
         with self.model.computing():
             result = self.native.train_step(*self._split(batch))
         self.model.variables = self.native.variables
@@ -179,6 +183,7 @@ class FlaxTrainer:
 
     def evaluation_step(self, batch: Arrays) -> Mapping[str, Any]:
         """The same figures in evaluation mode."""
+        self.native.variables = self.model.variables
         with self.model.computing():
             return self.native.evaluation_step(*self._split(batch))
 

@@ -17,6 +17,7 @@ from jax import Array
 from flax_impl import training
 from flax_impl.engine import compiling, trace, weights
 from flax_impl.engine.computing import in_mode
+from flax_impl.engine.methods import FlaxMethods
 from flax_impl.engine.model import FlaxModel
 from shared.boundary import by_name
 from shared.interface import Arrays, Derivatives, Dropout, Slots, Trace
@@ -38,6 +39,7 @@ class _Watcher:
         self.dropout = dropout
         self.branches = branches
         self.order: dict[str, tuple[str, ...]] = {}
+        self._shapes: dict[str, tuple[int, ...]] = {}
         self._containers = {path[:end] for path in names for end in range(len(path))}
         self._root: Any = None
 
@@ -71,7 +73,9 @@ class _Watcher:
     def _sow(self, module: nn.Module, key: str, value: Any) -> None:
         if isinstance(value, Array):
             own = f"__{key}__"  # no attribute's name: modules are in the same tree
-            self.order.setdefault(f"{self.names[module.path]}:{key}", (*module.path, own))
+            name = f"{self.names[module.path]}:{key}"
+            self.order.setdefault(name, (*module.path, own))
+            self._shapes[name] = value.shape
             module.sow(_SEEN, own, value)
 
     def arrays(self, sown: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -79,10 +83,15 @@ class _Watcher:
         flat = traverse_util.flatten_dict(dict(sown))
         ordered = {name: flat[path] for name, path in self.order.items() if path in flat}
         return {
-            name: np.stack(calls) if len(calls) > 1 else np.array(calls[0])
+            name: np.stack(calls) if len(calls) > 1 else self._once(name, np.array(calls[0]))
             for name, calls in ordered.items()
             if len({call.shape for call in calls}) == 1
         }
+
+    def _once(self, name: str, array: np.ndarray) -> np.ndarray:
+        """What came once: `nn.scan` stacks the calls of a loop, the only turn of one too."""
+        shape = self._shapes[name]
+        return array.reshape(shape) if array.shape == (1, *shape) else array
 
 
 class FlaxProbe:
@@ -217,6 +226,10 @@ class FlaxProbe:
     def dropouts(self) -> dict[str, float]:
         """The dropout layers and their rates."""
         return self.model.dropouts
+
+    def methods(self) -> FlaxMethods:
+        """What calls the network's other methods."""
+        return FlaxMethods(self.model)
 
     def stepper(
         self, task: Task, settings: Settings | None, learning_rate: float = 1e-3

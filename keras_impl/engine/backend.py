@@ -9,7 +9,7 @@ from keras import ops
 
 from keras_impl.engine import weights
 from keras_impl.engine.computing import computing, seeded
-from keras_impl.engine.model import KerasModel
+from keras_impl.engine.model import KerasModel, show_zeros
 from keras_impl.engine.own_model import OwnKerasModel, check_call
 from keras_impl.engine.probe import KerasProbe
 from shared.boundary import check_build, check_proved, construct, kept, seen_outputs
@@ -85,14 +85,7 @@ class KerasBackend:
             )
         with computing(dtype, device), seeded(seed or 0):
             native = construct("keras_impl", network)
-            # Keras makes a layer's variables when it first sees an input.
-            zeros = tuple(
-                ops.zeros(
-                    (1, *tensor.shape), kept(dtype) if tensor.dtype == "float" else tensor.dtype
-                )
-                for tensor in network.inputs.values()
-            )
-            native(zeros[0] if len(zeros) == 1 else zeros)
+            show_zeros(native, network, dtype)
         return KerasModel(network, native, dtype, device, variant)
 
     def wrap(

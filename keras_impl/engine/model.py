@@ -144,6 +144,15 @@ class KerasModel:
             self.native.record_epoch(loss, train_accuracy, val_accuracy)
 
 
+def show_zeros(native: keras.Model, network: Network, dtype: str) -> None:
+    """Build a model: Keras makes a layer's variables when it first sees an input."""
+    zeros = tuple(
+        ops.zeros((1, *tensor.shape), kept(dtype) if tensor.dtype == "float" else tensor.dtype)
+        for tensor in network.inputs.values()
+    )
+    native(zeros[0] if len(zeros) == 1 else zeros)
+
+
 class KerasTrainer:
     """A trainer of `training`, or of `tuning`, for batches of NumPy arrays."""
 

@@ -14,6 +14,7 @@ from keras import layers, ops
 
 from keras_impl import training
 from keras_impl.engine import trace, weights
+from keras_impl.engine.methods import KerasMethods
 from keras_impl.engine.model import KerasModel
 from shared.boundary import by_name
 from shared.interface import Arrays, Derivatives, Dropout, Slots, Trace
@@ -45,6 +46,8 @@ def differentiate(
         inputs = [tensor.detach().requires_grad_() for tensor in inputs]
         value, beside = function(inputs)
         places = [*(v.value for v in variables), *inputs]
+        if not value.requires_grad:
+            return value, beside, [None] * len(places)
         return value, beside, list(torch.autograd.grad(value, places, allow_unused=True))
 
     import jax
@@ -169,6 +172,10 @@ class KerasProbe:
             n: layer.rate for n, layer in self.layers.items() if isinstance(layer, layers.Dropout)
         }
 
+    def methods(self) -> KerasMethods:
+        """What calls the network's other methods."""
+        return KerasMethods(self.model, differentiate)
+
     def stepper(
         self, task: Task, settings: Settings | None, learning_rate: float = 1e-3
     ) -> "KerasStepper":
@@ -228,6 +235,15 @@ def _dropping(name: str, layer: layers.Dropout, dropout: Dropout) -> Any:
     return call
 
 
+def _is_traced(tensor: Any) -> bool:
+    """Whether a tensor stands for values that are not known yet."""
+    if keras.backend.backend() != "jax":
+        return False
+    import jax
+
+    return isinstance(tensor, jax.core.Tracer)
+
+
 class _Seen:
     """Tensors by name, every call's."""
 
@@ -254,8 +270,15 @@ class _Seen:
 
     @staticmethod
     def arrays(calls: dict[str, list[Any]]) -> dict[str, np.ndarray]:
-        """One array a name; several calls stacked."""
-        converted = {n: [np.array(ops.convert_to_numpy(t)) for t in ts] for n, ts in calls.items()}
+        """One array a name; several calls stacked.
+
+        What ran in a branch of `ops.cond` has no values on JAX, which traces both: it is left out.
+        """
+        converted = {
+            name: [np.array(ops.convert_to_numpy(tensor)) for tensor in tensors]
+            for name, tensors in calls.items()
+            if not any(map(_is_traced, tensors))
+        }
         return {
             name: np.stack(arrays) if len(arrays) > 1 else arrays[0]
             for name, arrays in converted.items()
@@ -270,7 +293,6 @@ class KerasStepper:
         self, probe: KerasProbe, task: Task, settings: Settings | None, learning_rate: float
     ) -> None:
         self.probe, self.model, self.task = probe, probe.model, task
-        self.learning_rate = settings.learning_rate if settings else learning_rate
         self.variables = [slot.variable for slot in probe.trained.values()]
         with self.model.computing():
             self.optimizer = (
@@ -285,7 +307,7 @@ class KerasStepper:
         """Be as before the first step."""
         with self.model.computing():
             self.optimizer.iterations.assign(0)
-            for variables, _ in self._places().values():
+            for variables in self._places().values():
                 for variable in variables:
                     variable.assign(np.zeros(variable.shape, variable.dtype))
 
@@ -296,35 +318,28 @@ class KerasStepper:
             gradients = probe.compiled(self.task)(*probe._split(batch, self.task))
             self.apply(gradients)
 
-    def _places(self) -> dict[str, tuple[list[Any], float]]:
-        """Each slot's variables in the order of the parameters, and their factor in PyTorch.
-
-        Keras's momentum is the next step itself, PyTorch's the sum of gradients.
-        """
+    def _places(self) -> dict[str, list[Any]]:
+        """Each slot's variables in the order of the parameters, by its name in PyTorch."""
         if isinstance(self.optimizer, keras.optimizers.SGD):
-            steps = self.optimizer.momentums if self.optimizer.momentum else []
-            return {"momentum_buffer": (steps, -1 / self.learning_rate)} if steps else {}
-        return {
-            "exp_avg": (self.optimizer._momentums, 1.0),
-            "exp_avg_sq": (self.optimizer._velocities, 1.0),
-        }
+            return {"momentum_buffer": self.optimizer.momentums} if self.optimizer.momentum else {}
+        return {"exp_avg": self.optimizer._momentums, "exp_avg_sq": self.optimizer._velocities}
 
     def slots(self) -> Slots:
         """The optimizer's state by parameter."""
         slots: Slots = {name: {} for name in self.probe.trained}
-        for slot, (variables, factor) in self._places().items():
+        for slot, variables in self._places().items():
             for (name, place), variable in zip(self.probe.trained.items(), variables, strict=True):
                 array = ops.convert_to_numpy(variable.value).transpose(place.axes)
-                slots[name][slot] = np.array(array * factor, array.dtype, order="C")
+                slots[name][slot] = np.array(array, order="C")
         return slots
 
     def load_slots(self, slots: Slots, steps: int) -> None:
         """Take another optimizer's state."""
         with self.model.computing():
             self.optimizer.iterations.assign(steps)
-            for slot, (variables, factor) in self._places().items():
+            for slot, variables in self._places().items():
                 for (name, place), variable in zip(
                     self.probe.trained.items(), variables, strict=True
                 ):
-                    array = slots[name][slot].transpose(np.argsort(place.axes)) / factor
+                    array = slots[name][slot].transpose(np.argsort(place.axes))
                     variable.assign(np.array(array, variable.dtype, order="C"))

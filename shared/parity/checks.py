@@ -8,13 +8,15 @@ from itertools import combinations
 from typing import Any
 
 from shared import formats
-from shared.differences import unequal
-from shared.parity import judge
-from shared.parity.collect import BATCHES
-from shared.parity.evidence import Arrays, CaseEvidence
+from shared.parity import expected, judge, recipes
+from shared.parity.evidence import Asked, CaseEvidence
 from shared.parity.judge import Result, Status
 from shared.parity.locate import Divergence
-from shared.specs import Case
+from shared.parity.samples import BATCHES
+from shared.specs import Case, Spec
+
+_NAMED = 4
+"""How many of the arrays that are missing are named."""
 
 RUNGS = (
     "mirror",
@@ -24,13 +26,16 @@ RUNGS = (
     "forward",
     "exchange",
     "activations",
+    "methods",
     "loss",
     "gradients",
     "buffers",
     "dropout",
+    "edges",
     "teacher-forced",
     "optimizers",
     "resume",
+    "trainers",
     "variants",
 )
 
@@ -96,54 +101,62 @@ class Outcome:
 
 
 def case_checks(
-    architecture: str,
+    spec: Spec,
     case: Case,
     dtype: str,
     backends: Sequence[str],
-    evidence: dict[str, CaseEvidence],
-    errors: dict[str, str],
+    evidence: Mapping[str, CaseEvidence],
+    errors: Mapping[str, str],
+    asked: Asked,
 ) -> Iterator[Check]:
-    """Every check of a case in one dtype that needs no framework."""
+    """Every check of a case in one dtype, of evidence that was asked for this."""
 
     def row(rung: str, between: str, result: Result, part: str = "") -> Check:
-        return Check(rung, architecture, case.label, dtype, between, **vars(result), part=part)
+        return Check(rung, spec.name, case.label, dtype, between, **vars(result), part=part)
 
+    task = recipes.task_of(spec, case)
     for a in backends:
         lost = lost_to(errors, a)
         yield row("counts", a, lost or _counts(evidence[a], case, dtype))
         yield row("outputs", a, lost or _outputs(evidence[a], case, dtype))
-        if not lost:
-            for part, result in judge.dropout(evidence[a], dtype):
-                yield row("dropout", a, result, part)
-            both = judge.variants(evidence[a]) if dtype == "float64" else None
-            if both is not None:
-                yield row("variants", a, both)
+        if lost:
+            continue
+        for rung, names in expected.absent(spec, case, asked, evidence[a], dtype).items():
+            yield row(rung, a, lacking(names), "evidence")
+        for part, result in judge.dropout(evidence[a], dtype):
+            yield row("dropout", a, result, part)
+        for part, result in judge.edges_alone(case.network, task, evidence[a], dtype):
+            yield row("edges", a, result, part)
+        if asked.methods:
+            for part, result in judge.methods(case.network, asked, evidence[a], dtype):
+                yield row("methods", a, result, part)
+        if asked.variants and task is not None:
+            for part, result in judge.alone(case.network, task, asked, evidence[a], dtype):
+                yield row("trainers", a, result, part)
+            yield row("variants", a, judge.variants(evidence[a], dtype))
+            for part, result in judge.variants_tried(evidence[a], asked, dtype):
+                yield row("variants", a, result, part)
     for a, b in combinations(backends, 2):
         lost = lost_to(errors, a, b)
         if lost:
-            for rung in ("tensors", "forward", "activations"):
+            for rung in ("tensors", "forward", "exchange", "activations"):
                 yield row(rung, f"{a}-{b}", lost)
             continue
-        for rung, part, result in judge.rungs(judge.Pair(evidence[a], evidence[b], dtype)):
+        pair = judge.Pair(evidence[a], evidence[b], dtype)
+        for rung, part, result in judge.rungs(pair, asked, trained=task is not None):
             yield row(rung, f"{a}-{b}", result, part)
+
+
+def lacking(names: Sequence[str]) -> Result:
+    """What evidence must show and does not."""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return Result("missing", detail=f"there is no {', '.join(names[:_NAMED])}{more}")
 
 
 def lost_to(errors: Mapping[Any, str], *names: Any) -> Result | None:
     """What keeps these backends from being compared, if anything does."""
     reasons = [errors[name] for name in names if name in errors]
     return Result("missing", detail="; ".join(reasons)) if reasons else None
-
-
-def exchanged(sent: Arrays, received: Sequence[Arrays | str]) -> Result:
-    """Whether weights are the same after every exchange; a text is why they were refused."""
-    changed: set[str] = set()
-    for weights in received:
-        if isinstance(weights, str):
-            return Result("failed", detail=weights)
-        changed |= {*unequal(sent, weights)}
-    if changed or not sent:
-        return Result("failed", detail=f"changed on the way: {', '.join(sorted(changed))}")
-    return Result("passed", 0.0, 0.0)
 
 
 def _counts(evidence: CaseEvidence, case: Case, dtype: str) -> Result:
@@ -153,19 +166,19 @@ def _counts(evidence: CaseEvidence, case: Case, dtype: str) -> Result:
         for kind in ("parameter", "buffer")
     }
     counts = (sizes["parameter"], sizes["buffer"])
-    expected = (case.parameters, case.buffers)
-    if counts == expected:
+    right = (case.parameters, case.buffers)
+    if counts == right:
         return Result("passed", detail=f"{counts[0]:,} parameters, {counts[1]:,} in buffers")
     return Result(
         "failed",
         detail=f"{counts[0]:,} parameters and {counts[1]:,} in buffers, where the spec has "
-        f"{expected[0]:,} and {expected[1]:,}",
+        f"{right[0]:,} and {right[1]:,}",
     )
 
 
 def _outputs(evidence: CaseEvidence, case: Case, dtype: str) -> Result:
     """Rung 4."""
-    expected = {name: tensor.shape for name, tensor in case.network.outputs.items()}
+    shapes = {name: tensor.shape for name, tensor in case.network.outputs.items()}
     forward = evidence.under(dtype, "forward")
     problems = []
     for batch in BATCHES:
@@ -174,7 +187,7 @@ def _outputs(evidence: CaseEvidence, case: Case, dtype: str) -> Result:
             for name, array in forward.items()
             if name.startswith(f"{batch}/")
         }
-        right = {name: ((batch, *shape), dtype) for name, shape in expected.items()}
+        right = {name: ((batch, *shape), dtype) for name, shape in shapes.items()}
         if actual != right or list(actual) != list(right):
             problems.append(f"batch {batch} gives {actual}, where the spec has {right}")
     return Result("failed" if problems else "passed", detail="; ".join(problems))

@@ -9,7 +9,7 @@ from shared.differences import unequal
 from shared.errors import EvidenceError
 from shared.parity import evidence
 from shared.parity.checks import Outcome, case_checks
-from shared.parity.evidence import Evidence
+from shared.parity.evidence import Asked, Evidence
 from shared.specs import SPECS, Case
 
 
@@ -32,11 +32,9 @@ def compare_files(paths: Sequence[Path], dtypes: Sequence[str] = ("float64", "fl
         versions={label: dict(one.versions) for label, one in zip(labels, read, strict=True)},
         device=", ".join(dict.fromkeys(one.device for one in read)),
         precision=", ".join(dict.fromkeys(one.precision for one in read)),
-        notes=[
-            "not compared from files: the sources (mirror), and what needs both frameworks at once "
-            "(exchange, resume)"
-        ],
+        notes=["not compared from files: the sources (mirror)"],
     )
+    _check_runs(read, paths)
     for case in spec.cases:
         cases = {
             label: one.cases[case.label]
@@ -46,14 +44,49 @@ def compare_files(paths: Sequence[Path], dtypes: Sequence[str] = ("float64", "fl
         problem = _mismatch(case, read, labels)
         if problem:
             raise EvidenceError(problem)
-        common = [d for d in dtypes if all(d in one.arrays for one in cases.values())]
-        for dtype in common:
-            outcome.checks += case_checks(spec.name, case, dtype, labels, cases, {})
+        asked = _asked([one.asked for one in cases.values()], outcome.notes)
+        for dtype in dtypes:
+            if all(dtype in one.arrays for one in cases.values()):
+                outcome.checks += case_checks(spec, case, dtype, labels, cases, {}, asked)
+            elif any(dtype in one.arrays for one in cases.values()):
+                lacking = [label for label, one in cases.items() if dtype not in one.arrays]
+                note = f"not compared in {dtype}, which {', '.join(lacking)} did not record"
+                if note not in outcome.notes:
+                    outcome.notes.append(note)
     if not outcome.checks:
         raise EvidenceError(
             f"the files do not all have {' or '.join(dtypes)}; record all with the same --dtype"
         )
     return outcome
+
+
+def _check_runs(read: Sequence[Evidence], paths: Sequence[Path]) -> None:
+    """Raise EvidenceError where two files are of one run: they can only agree."""
+    seen: dict[str, Path] = {}
+    for one, path in zip(read, paths, strict=True):
+        if one.run in seen:
+            raise EvidenceError(
+                f"{seen[one.run]} and {path} are the same evidence, of one run of {one.backend}; "
+                "hold it against another run's, or another backend's"
+            )
+        seen[one.run] = path
+
+
+def _asked(all_asked: Sequence[Asked], notes: list[str]) -> Asked:
+    """What all evidence of a case was asked for; what only some was is noted."""
+    common = all_asked[0]
+    for one in all_asked[1:]:
+        common = common.common(one)
+    trainings = {(one.recipes, one.steps, one.further) for one in all_asked}
+    parts = {
+        "trainings (optimizers, teacher-forced, resume)": len(trainings) > 1,
+        "the backends' variants": len({one.variants for one in all_asked}) > 1,
+    }
+    for part, differs in parts.items():
+        note = f"not compared, for not all files have it alike: {part}"
+        if differs and note not in notes:
+            notes.append(note)
+    return common
 
 
 def _labels(read: Sequence[Evidence]) -> list[str]:

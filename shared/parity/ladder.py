@@ -5,41 +5,49 @@
 3. tensors: canonical names, shapes, dtypes and kinds are the same;
 4. outputs: names, shapes and dtypes for batches of 1, 2 and 7 are those of the spec;
 5. forward: the values for the same weights and inputs, in evaluation mode;
-6. exchange: weights go from one backend into another and back, bitwise equal;
+6. exchange: the same weights go into each backend and come out of it, bitwise equal, so that each
+    one's may be another's;
 7. activations: what every named layer takes and gives, in evaluation and in training mode;
-8. loss: of the same outputs and targets;
-9. gradients: of every parameter and of the inputs;
-10. buffers: batch norm's statistics after one pass in training mode; dropout: the same masks give
+8. methods: classes, features, sequences and logs are what the outputs and layers of the same
+    network give; no gradient passes what is frozen; the network that is made again of its
+    configuration and of the framework's own file is the same;
+9. loss: of the same outputs and targets;
+10. gradients: of every parameter and of the inputs;
+11. buffers: batch norm's statistics after one pass in training mode; dropout: the same masks give
     the same loss and gradients, and each framework's own keeps what it should;
-11. optimizers: parameters and optimizer states after each of 50 steps; teacher-forced: in float32,
+12. edges: values that bite. Exact ties, black images, large inputs and weights, masks and lengths
+    at their limits, no label that counts, batches of other sizes; inputs, targets and weights are
+    as they were afterwards;
+13. optimizers: parameters and optimizer states after each of 50 steps; teacher-forced: in float32,
     what each step changes when all start from the same weights;
-12. resume: a training saved in one backend goes on in another, and lands where it would have;
-13. variants: each backend's tuned variant gives in float64 what its idiomatic variant gives:
-    outputs, losses, and what the steps of the trainers change that people train with.
+14. resume: the same training that was saved in its midst goes on in each backend alike, so that
+    one's may go on in another;
+15. trainers: what those give and change that people train with, between backends; evaluations
+    against a reference in NumPy; dropout; combinations of settings;
+16. variants: each backend's tuned variant gives what its idiomatic variant gives: outputs, losses,
+    and what the steps of its trainers change.
 
 Every backend works in its own process and gives evidence (`shared.parity.evidence`); what is
-compared is compared here, with NumPy alone.
+compared is compared here, with NumPy alone. What evidence must show follows from the spec
+(`shared.parity.expected`), so that nothing that is absent can pass.
 """
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
-from itertools import permutations
-from pathlib import Path
+from dataclasses import dataclass
 
 from shared import registry
 from shared.errors import BackendMissingError, DeviceMissingError, TriptychError
 from shared.panels import PANELS
-from shared.parity import collect, judge, mirror, recipes
-from shared.parity.checks import Check, Outcome, case_checks, exchanged, lost_to
+from shared.parity import collect, mirror
+from shared.parity.checks import Check, Outcome, case_checks
 from shared.parity.evidence import CaseEvidence
-from shared.parity.judge import Result, Status
-from shared.parity.judge.resumption import resumed
+from shared.parity.judge import Status
 from shared.specs import Case, Spec
-from shared.together import begin, gather, wait
+from shared.together import begin, wait
 from shared.workers import ALONE, Worker
 
 __all__ = ["climb", "climbing"]
@@ -126,18 +134,24 @@ def climbing(
             plan = collect.plan(
                 spec, case, dtypes, outcome.device, trainings=trainings, variants=variants
             )
-            waiting.append(_Climb(workers, spec, plan, lost))
+            waiting.append(_begun(spec, plan, workers, lost))
             if len(waiting) > AHEAD:
-                yield _finish(waiting.pop(0), outcome, report)
+                yield waiting.pop(0).finish(outcome, report)
         for last in waiting:
-            yield _finish(last, outcome, report)
+            yield last.finish(outcome, report)
 
 
-def _finish(climb: _Climb, outcome: Outcome, report: Callable[[str], None]) -> tuple[Spec, Case]:
-    """Add a case's checks, and the first error of each backend, to the outcome."""
-    outcome.checks += climb.finish(report)
-    outcome.errors = climb.errors | outcome.errors
-    return climb.spec, climb.case
+def _begun(
+    spec: Spec, plan: collect.Plan, workers: Mapping[str, Worker], lost: Mapping[str, str]
+) -> _Climb:
+    """A case that all workers begin with, but those that are lost."""
+
+    def collecting(name: str, worker: Worker) -> Future[CaseEvidence]:
+        return worker.submit(collect.collect, name, plan)
+
+    started = {name: worker for name, worker in workers.items() if name not in lost}
+    futures, errors = begin(started, collecting)
+    return _Climb(spec, plan, workers, futures, {**lost, **errors})
 
 
 def _mirror_check(spec: Spec) -> Check:
@@ -147,91 +161,25 @@ def _mirror_check(spec: Spec) -> Check:
     return Check("mirror", spec.name, "sources", "", panels, status, detail="; ".join(problems))
 
 
+@dataclass(frozen=True)
 class _Climb:
     """One case on its way: all workers have begun with it, but those that did not start."""
 
-    def __init__(
-        self,
-        workers: dict[str, Worker],
-        spec: Spec,
-        plan: collect.Plan,
-        lost: Mapping[str, str],
-    ) -> None:
-        self.workers, self.spec, self.plan = workers, spec, plan
-        self.case, self.dtypes = plan.case, plan.dtypes
-        self.key = f"{spec.name}/{plan.case.label}"
-        started = {name: worker for name, worker in workers.items() if name not in lost}
-        self.begun, errors = begin(started, self._begin)
-        self.errors = {**lost, **errors}
+    spec: Spec
+    plan: collect.Plan
+    workers: Mapping[str, Worker]
+    begun: Mapping[str, Future[CaseEvidence]]
+    errors: Mapping[str, str]
 
-    def _begin(self, name: str, worker: Worker) -> Future[CaseEvidence]:
-        worker.hold(self.key, collect.Session, name, self.plan)
-        return worker.ask(self.key, "evidence")
-
-    def finish(self, report: Callable[[str], None]) -> Iterator[Check]:
-        """Every check of the case, when the workers have given their evidence."""
-        report(f"{self.spec.name}, {self.case.label}")
-        evidence, errors = wait(self.workers, self.begun)
-        errors = self.errors = self.errors | errors
-        for dtype in self.dtypes:
-            yield from case_checks(
-                self.spec.name, self.case, dtype, [*self.workers], evidence, errors
+    def finish(self, outcome: Outcome, report: Callable[[str], None]) -> tuple[Spec, Case]:
+        """Add the case's checks, and the first error of each backend, to the outcome."""
+        spec, case = self.spec, self.plan.case
+        report(f"{spec.name}, {case.label}")
+        evidence, late = wait(self.workers, self.begun)
+        errors = {**self.errors, **late}
+        for dtype in self.plan.dtypes:
+            outcome.checks += case_checks(
+                spec, case, dtype, [*self.workers], evidence, errors, self.plan.asked
             )
-            yield from self._exchanges(dtype, evidence, errors)
-            if self.plan.batches:
-                yield from self._resumptions(dtype, evidence, errors)
-        # One that ended in an exchange says so here.
-        _, late = gather(self.workers, lambda _, worker: worker.drop(self.key))
-        self.errors = late | self.errors
-
-    def _check(self, rung: str, dtype: str, between: str, result: Result, part: str = "") -> Check:
-        return Check(
-            rung, self.spec.name, self.case.label, dtype, between, **vars(result), part=part
-        )
-
-    def _exchanges(
-        self, dtype: str, evidence: dict[str, CaseEvidence], errors: dict[str, str]
-    ) -> Iterator[Check]:
-        """Rung 6: each backend's weights go into each other one and back."""
-        workers = {name: self.workers[name] for name in evidence}
-        seeds = {name: 100 + list(PANELS).index(name) for name in workers}
-        own, late = gather(
-            workers, lambda name, worker: worker.ask(self.key, "random_weights", dtype, seeds[name])
-        )
-        sent, lost = gather(
-            {(a, b): workers[b] for a, b in permutations(own, 2)},
-            lambda pair, worker: worker.ask(self.key, "exchange", dtype, own[pair[0]]),
-        )
-        back, lost_again = gather(
-            {(a, b): workers[a] for a, b in sent if not isinstance(sent[a, b], str)},
-            lambda pair, worker: worker.ask(self.key, "exchange", dtype, sent[pair]),
-        )
-        for a, b in permutations(self.workers, 2):
-            result = lost_to(errors | late, a, b) or lost_to(lost | lost_again, (a, b))
-            if result is None:
-                received = [x for x in (sent[a, b], back.get((a, b))) if x is not None]
-                result = exchanged(own[a], received)
-            yield self._check("exchange", dtype, f"{a}>{b}", result)
-
-    def _resumptions(
-        self, dtype: str, evidence: dict[str, CaseEvidence], errors: dict[str, str]
-    ) -> Iterator[Check]:
-        """Rung 12: each backend's training goes on in each other one."""
-        workers = {name: self.workers[name] for name in evidence}
-        with tempfile.TemporaryDirectory() as directory:
-            saved, late = gather(
-                workers,
-                lambda name, worker: worker.ask(
-                    self.key, "save", dtype, Path(directory) / f"{name}.safetensors"
-                ),
-            )
-            continued, lost = gather(
-                {(a, b): workers[b] for a, b in permutations(saved, 2)},
-                lambda pair, worker: worker.ask(self.key, "resume", dtype, saved[pair[0]]),
-            )
-            for a, b in permutations(self.workers, 2):
-                result = lost_to(errors | late, a, b) or lost_to(lost, (a, b))
-                if result is None:
-                    pair = judge.Pair(evidence[a], evidence[b], dtype)
-                    result = resumed(pair, saved[a], continued[a, b])
-                yield self._check("resume", dtype, f"{a}>{b}", result, recipes.TEACHER_FORCED)
+        outcome.errors = errors | outcome.errors
+        return spec, case

@@ -6,16 +6,23 @@ parameters have other gradients, for a gradient runs from the end to the beginni
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from shared.differences import gap, sketch_difference, unpadded
+from shared.differences import gap, row_gap, sketch_difference, unpadded
 from shared.parity import causes, recipes, samples
 from shared.parity.evidence import Arrays, CaseEvidence
 
-Tolerances = Callable[[Iterable[str]], dict[str, float]]
+
+class Tolerances(Protocol):
+    """Tells what arrays may differ by, as a whole or in any row."""
+
+    def __call__(self, keys: Iterable[str], *, by_row: bool = False) -> dict[str, float]:
+        """By the arrays' names."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -98,7 +105,8 @@ class _Search:
         """The first layer whose input or output differs."""
         one, other = self.sides(mode)
         shared = [name for name in one if name in other]
-        allowed = self.tolerances([f"{mode}/{name}" for name in shared])
+        keys = [f"{mode}/{name}" for name in shared]
+        allowed, in_rows = self.tolerances(keys), self.tolerances(keys, by_row=True)
         before: Arrays = dict(self.a.under(self.dtype, "inputs"))
         for name in shared:
             layer, _, which = name.rpartition(":")
@@ -107,8 +115,10 @@ class _Search:
                 first, second, _ = unpadded(first, second)
             size = gap(first, second)
             if size <= allowed[f"{mode}/{name}"]:
-                before[name] = first
-                continue
+                size = row_gap(first, second)
+                if size <= in_rows[f"{mode}/{name}"]:
+                    before[name] = first
+                    continue
             if which == "in":
                 seen, ours, theirs = self.one_call(mode, before, first, second)
                 cause = causes.explain_between(*self.names, seen, ours, theirs)
@@ -161,14 +171,16 @@ class _Search:
                     size = float(figures[name][3])
                     return self.divergence("evaluation", name, f"the output of {name}", size, cause)
         one, other = self.sides("forward")
-        allowed = self.tolerances([f"forward/{name}" for name in one])
+        keys = [f"forward/{name}" for name in one]
+        allowed, in_rows = self.tolerances(keys), self.tolerances(keys, by_row=True)
         for name in [name for name in one if name in other]:
             size = gap(one[name], other[name])
-            if size > allowed[f"forward/{name}"]:
-                output = name.partition("/")[2]
-                return self.divergence(
-                    "evaluation", "", f"the network's output {output}", size, None
-                )
+            if size <= allowed[f"forward/{name}"]:
+                size = row_gap(one[name], other[name])
+                if size <= in_rows[f"forward/{name}"]:
+                    continue
+            output = name.partition("/")[2]
+            return self.divergence("evaluation", "", f"the network's output {output}", size, None)
         return None
 
     def loss(self) -> Divergence | None:

@@ -5,12 +5,16 @@ The hyperparameters are powers of two where a library would round others to floa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from shared.data import mnist, tasks
-from shared.parity.samples import fitted
+from shared.interface import TensorInfo
+from shared.parity import combinations, samples
+from shared.parity.evidence import Asked
+from shared.parity.samples import fitted, generator
 from shared.specs import Case, Network, Objective, Settings, Spec, Task
 
 SEED = 1
@@ -24,13 +28,16 @@ TRAINED_BATCH = 2
 
 STEPS = 50
 FURTHER = 10
-"""Steps that another backend goes on for, after the weights were handed over."""
+"""Steps that a training goes on for which was saved in its midst."""
 
 TEACHER_FORCED = "adam"
 """The recipe of which every step is also made from the reference's weights."""
 
 SHIPPED = "adam as shipped"
 """Each library's own Adam with nothing but a learning rate, for one step."""
+
+NOISE = 2.0**-4
+"""How much noise at most is added to the digits, whose pixels have a mean of 0."""
 
 RATE = 2.0**-10
 """The learning rate of the shipped Adam."""
@@ -49,14 +56,50 @@ RECIPES: Mapping[str, Settings | None] = {
     SHIPPED: None,
 }
 
+EVERYWHERE = ("momentum", TEACHER_FORCED, SHIPPED)
+"""The recipes that every architecture is trained with; one is trained with all, see `of`."""
 
-STEPS_BOTH_VARIANTS = 2
+RESUMED = ("momentum", "adam")
+"""The recipes of which a training that was saved is gone on with: both kinds of state."""
 
-BOTH_VARIANTS: Mapping[str, Settings] = {
-    "momentum": Settings(optimizer="sgd", learning_rate=1.0, momentum=7 / 8),
-    "adam": Settings(optimizer="adam", learning_rate=2.0**-3, epsilon=2.0**-2),
+STEPS_OF_TRAINERS = 3
+"""In float64, one after the other."""
+
+SINGLE_STEPS = 5
+"""In float32, each by itself: a kink may change one or two of them."""
+
+SINGLE = "single steps"
+
+EVALUATED = 7
+"""Examples in what a trainer evaluates: a prime, and another number than it trains on."""
+
+MASKED = 3
+"""Steps on one batch that show whether each has masks of its own."""
+
+OF_TRAINERS: Mapping[str, Settings] = {
+    "momentum": Settings(
+        optimizer="sgd",
+        learning_rate=8.0,
+        momentum=0.9,
+        nesterov=True,
+        clip_norm=0.5,
+        warmup_steps=1,
+        decay_steps=3,
+        dropout=False,
+    ),
+    SINGLE: Settings(optimizer="sgd", learning_rate=1.0, momentum=0.0, dropout=False),
+    "adam": Settings(
+        optimizer="adamw",
+        learning_rate=1.0,
+        epsilon=0.25,
+        weight_decay=0.01,
+        clip_norm=0.5,
+        warmup_steps=1,
+        decay_steps=3,
+        dropout=False,
+    ),
 }
-"""What both variants are trained with: Adam where trainings are compared, else momentum.
+"""What trainers train with, see `trainers`.
 
 Adam divides a gradient by its own size and epsilon: one of 1e-8 that is known to 1e-17 is then
 known to 1e-9. With this epsilon each step is known as well as its gradients are. The learning rates
@@ -71,6 +114,90 @@ TRAINED = 1e-10
 def shipped_settings() -> Settings:
     """What the shipped Adam is in PyTorch and optax."""
     return Settings(optimizer="adam", learning_rate=RATE)
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A training in its midst: weights, and the optimizer's state, by tensor."""
+
+    weights: dict[str, np.ndarray]
+    slots: dict[str, dict[str, np.ndarray]]
+
+
+def saved(table: Iterable[TensorInfo], recipe: str, dtype: str) -> Saved:
+    """A training that every backend can go on with, of numbers that float32 has."""
+    rows = list(table)
+    weights = samples.starting_weights(rows, "float32", SEED + 1)
+    return Saved(
+        {name: array.astype(dtype) for name, array in weights.items()},
+        samples.slots(rows, slots(recipe), dtype, SEED + 2),
+    )
+
+
+def slots(recipe: str) -> tuple[str, ...]:
+    """What an optimizer keeps for each parameter."""
+    settings = RECIPES[recipe] or shipped_settings()
+    if settings.optimizer == "sgd":
+        return ("momentum_buffer",) if settings.momentum else ()
+    return ("exp_avg", "exp_avg_sq")
+
+
+def resumed(asked: Asked) -> list[str]:
+    """The recipes that are gone on with, of those that are asked for."""
+    return [recipe for recipe in RESUMED if asked.further and recipe in asked.recipes]
+
+
+def trainers(asked: Asked, dtype: str) -> dict[str, Settings]:
+    """The settings that the trainers of a case train with, by name.
+
+    In float32 each step starts from the given weights, for the next one would start where rounding
+    has led, and changes them by the gradient alone. Only the case that is trained has such steps:
+    in a large network some value nearly always falls on the other side of a kink, and changes every
+    gradient before it.
+    """
+    if dtype == "float32":
+        return {SINGLE: OF_TRAINERS[SINGLE]} if asked.singles else {}
+    name = "adam" if asked.singles else "momentum"
+    return {name: OF_TRAINERS[name]}
+
+
+def steps_of_trainers(asked: Asked, dtype: str) -> int:
+    """How many steps the trainers of a case make."""
+    return asked.variants if dtype == "float64" else asked.singles
+
+
+def still(*, dropout: bool) -> Settings:
+    """With these no weight moves by more than rounding."""
+    return Settings(optimizer="sgd", learning_rate=1e-30, momentum=0.0, dropout=dropout)
+
+
+def task_of_trainers(task: Task, dtype: str) -> Task:
+    """What trainers train for: in float64 with other weights, and with labels that are smoothed."""
+    return weighed(task) if dtype == "float64" else task
+
+
+def weighed(task: Task) -> Task:
+    """A task whose objectives have other weights, and labels that are smoothed."""
+    return replace(
+        task,
+        objectives=tuple(
+            replace(
+                objective,
+                weight=objective.weight * (0.7 + 0.6 * index),
+                smoothing=0.1 if objective.loss == "cross_entropy" else 0.0,
+            )
+            for index, objective in enumerate(task.objectives)
+        ),
+    )
+
+
+def of(spec: Spec) -> tuple[str, ...]:
+    """The recipes that an architecture is trained with.
+
+    What an optimizer does with a tensor is the same in every network: all recipes are of the
+    network on which combinations of settings are tried.
+    """
+    return tuple(RECIPES) if spec.name == combinations.ARCHITECTURE else EVERYWHERE
 
 
 def is_whole(spec: Spec, case: Case) -> bool:
@@ -107,10 +234,10 @@ def sample_targets(
     network: Network, task: Task, batch: int, seed: int = 0
 ) -> dict[str, np.ndarray]:
     """Random targets: any class, and for sequences and images of labels some that do not count."""
-    random = np.random.default_rng((seed, batch, 1))
     targets: dict[str, np.ndarray] = {}
     for objective in task.objectives:
         shape = (batch, *network.outputs[objective.output].shape)
+        random = generator(f"target {objective.target}", shape, seed)
         if objective.loss == "mean_squared_error":
             targets[objective.target] = random.normal(size=shape).astype(np.float32)
         else:
@@ -120,8 +247,21 @@ def sample_targets(
     return targets
 
 
+def random_batches(network: Network, task: Task, steps: int) -> list[dict[str, np.ndarray]]:
+    """Batches of random inputs and targets, all other than those of the passes."""
+    return [
+        samples.sample_inputs(network, BATCH, "float32", seed)
+        | sample_targets(network, task, BATCH, seed)
+        for seed in range(1, steps + 1)
+    ]
+
+
 def real_batches(network: Network, task: Task, steps: int) -> list[dict[str, np.ndarray]]:
-    """Batches of the embedded digits, brought into the shapes of a network's inputs."""
+    """Batches of the embedded digits, brought into the shapes of a network's inputs.
+
+    A little noise is added: on their black ground all windows of a pool are alike, and which of
+    several equal values is the largest is left to rounding.
+    """
     sample = mnist.load("sample")
     digits = TRAINED_BATCH * steps * 6  # a strip of digits is made of six
     few = mnist.Split(sample.train.images[:digits], sample.train.labels[:digits])
@@ -138,6 +278,9 @@ def real_batches(network: Network, task: Task, steps: int) -> list[dict[str, np.
     whole = {}
     for name, (shape, low, high) in expected.items():
         array = fitted(arrays[name][: TRAINED_BATCH * steps], shape)
+        if name in network.inputs and array.dtype.kind == "f":
+            noise = generator(name, array.shape, SEED).uniform(0, NOISE, array.shape)
+            array = (array + noise).astype(array.dtype)
         if array.dtype.kind == "i":
             array = np.where(array < 0, array, low + (array - low) % (high - low + 1))
             array = array.astype(np.int32)

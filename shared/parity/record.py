@@ -33,9 +33,7 @@ def record(
     cases = {}
     for case in spec.cases:
         report(f"{spec.name}, {case.label}")
-        session = collect.Session(
-            backend, collect.plan(spec, case, dtypes, device, trainings=trainings)
-        )
-        cases[case.label] = session.evidence()
+        plan = collect.plan(spec, case, dtypes, device, trainings=trainings)
+        cases[case.label] = collect.collect(backend, plan)
     networks = {case.label: case.network.plain_config() for case in spec.cases}
     return Evidence(spec.name, backend, versions, device, precision, networks, cases)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, zip_longest
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -18,21 +19,31 @@ from shared.terminal import block, draws, print_gaps, style
 MEASURED = (
     "forward",
     "activations",
+    "methods",
     "loss",
     "gradients",
     "buffers",
     "dropout",
+    "edges",
     "teacher-forced",
     "optimizers",
     "resume",
+    "trainers",
     "variants",
 )
 BROKEN = {
+    "forward": "for-\nward",
     "activations": "activa-\ntions",
+    "methods": "meth-\nods",
     "gradients": "gradi-\nents",
+    "buffers": "buf-\nfers",
+    "dropout": "drop-\nout",
+    "teacher-forced": "teacher-\nforced",
     "optimizers": "optimi-\nzers",
+    "trainers": "train-\ners",
+    "variants": "vari-\nants",
 }
-"""Where the longest titles may go on in the next line."""
+"""Where titles may go on in the next line."""
 
 STYLES = {"passed": "green", "bounded": "cyan", "failed": "bold red", "missing": "magenta"}
 DEEP = 1e-2
@@ -61,7 +72,7 @@ def show(outcome: Outcome, console: Console) -> None:
         if console.is_terminal:
             _print_fitted(outcome, dtype, console)
         else:
-            console.print(_table(outcome, dtype))
+            _print_whole(_table(outcome, dtype), console)
     if dtypes and console.is_terminal:
         for line in _legend(draws(console)):
             console.print(line)
@@ -173,7 +184,9 @@ class Row:
     cells: Sequence[Cell]
 
     def tally(self) -> Text:
-        """How many of the checks hold."""
+        """How many of the checks hold; nothing where that stands elsewhere."""
+        if not self.count:
+            return Text()
         return Text(f"{self.good}/{self.count}", "green" if self.good == self.count else "red")
 
     def label(self, width: int = 0) -> Text:
@@ -256,16 +269,40 @@ def _table(outcome: Outcome, dtype: str) -> Table:
     return table
 
 
+def _print_whole(table: Table, console: Console) -> None:
+    """Print a table as wide as it is: a file or a pipe has no width."""
+    needed = Measurement.get(console, console.options.update(max_width=1000), table).maximum
+    console.print(table, width=needed, crop=False, no_wrap=True, overflow="ignore")
+
+
 def _print_fitted(outcome: Outcome, dtype: str, console: Console) -> None:
-    """The table for a terminal, in the first of the forms that its width has room for."""
-    rungs, rows = _rungs(outcome, dtype), _rows(outcome, dtype)
+    """The table for a terminal."""
+    title, about = _title(outcome, dtype)
+    lines = _fitted(_rungs(outcome, dtype), _rows(outcome, dtype), console)
+    for line in (Text(), Text(title, "bold"), Text(about, "dim"), Text(), *lines):
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+def _fitted(rungs: Sequence[str], rows: Sequence[Row], console: Console) -> list[Text]:
+    """The lines in the first of the forms that the width has room for, else in two tables."""
     for form in FORMS:
         lines = form.lines(rungs, rows, draws(console))
         if max(map(len, lines)) <= console.width:
-            break
-    title, about = _title(outcome, dtype)
-    for line in (Text(), Text(title, "bold"), Text(about, "dim"), Text(), *lines):
-        console.print(line, highlight=False, soft_wrap=True)
+            return lines
+    if len(rungs) == 1:
+        return lines
+    half = (len(rungs) + 1) // 2
+    first = [replace(row, cells=row.cells[:half]) for row in rows]
+    second = [
+        replace(row, cells=row.cells[half:], count=0)
+        for row in rows
+        if any(cell.text for cell in row.cells[half:])
+    ]
+    return [
+        *_fitted(rungs[:half], first, console),
+        Text(),
+        *_fitted(rungs[half:], second, console),
+    ]
 
 
 @dataclass(frozen=True)

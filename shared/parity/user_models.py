@@ -29,7 +29,7 @@ from shared.differences import TOLERANCES
 from shared.errors import ConfigurationError, InputError, TriptychError
 from shared.interface import PROVED, Arrays, Derivatives, Model, Probe
 from shared.parity import collect, judge, recipes, samples
-from shared.parity.evidence import CaseEvidence
+from shared.parity.evidence import Asked, CaseEvidence
 from shared.parity.judge import Status
 from shared.parity.locate import Divergence
 from shared.parity.names import Named, pair
@@ -370,7 +370,8 @@ class _Comparison:
         evidence = [one.evidence(task, self.dtype) for one in watched]
         self._silence(evidence)
         rows: list[Row] = []
-        for rung, part, result in judge.rungs(judge.Pair(evidence[0], evidence[1], self.dtype)):
+        both = judge.Pair(evidence[0], evidence[1], self.dtype)
+        for rung, part, result in judge.rungs(both, Asked(), trained=both.has("loss")):
             if rung == "dropout":
                 rows += checks
             rows.append(Row(rung, part, **vars(result)))
@@ -530,7 +531,12 @@ class _Watched:
         backend = registry.load(side.backend)
         assert dtype in by_dtype
         return CaseEvidence(
-            side.label, "yours", tables, by_dtype, self.rates, backend.unbiased_variance
+            side.label,
+            "yours",
+            tables,
+            by_dtype,
+            dropouts=self.rates,
+            unbiased=backend.unbiased_variance,
         )
 
     def _in(self, model: Model, probe: Probe, task: Task | None) -> dict[str, np.ndarray]:

@@ -14,13 +14,53 @@ from shared import differences, specs
 from shared.errors import EvidenceError
 from shared.parity import evidence, recipes
 from shared.parity.checks import RUNGS
-from shared.parity.evidence import CaseEvidence, Evidence
+from shared.parity.evidence import Asked, CaseEvidence, Evidence
 from shared.parity.files import compare_files
 from shared.parity.record import record
 from tests.conftest import Lend
 from tests.flavours import lacking
 
 PAIR = ("torch", "flax")
+PARTS = (
+    "inputs",
+    "targets",
+    "weights",
+    "exchange",
+    "forward/7",
+    "training",
+    "loss",
+    "gradients",
+    "gradients/hidden.1.weight",
+    "input gradients",
+    "edges/ties",
+    "edges/uncounted",
+    "edges/large/weights/nearby",
+    "edges/batches/13",
+    "edges/alike/classes",
+    "edges/lent/after",
+    "edges/lent/warnings",
+    "first gradients",
+    "first/momentum",
+    "steps/momentum",
+    "steps/adam/hidden.0.weight@exp_avg",
+    "methods",
+    "methods/predict/classes",
+    "methods/config/width",
+    "methods/again/outputs",
+    "methods/kept",
+    "teacher-forced",
+    "teacher-forced float64",
+    "resume/adam",
+    "resume/momentum/loaded",
+    "variants/tuned",
+    "variants/tuned/adam/1",
+    "variants/idiomatic/adam/before",
+    "variants/tuned/single steps/4",
+    "variants/tuned/adam/uncounted",
+    "variants/tuned/adam/alike/outputs",
+    "variants/idiomatic/lent",
+)
+"""What the evidence of a network with trainings has, in parts."""
 pytestmark = [
     pytest.mark.skipif(
         any(lacking(name) is not None for name in PAIR), reason="needs torch and flax"
@@ -86,11 +126,11 @@ def test_files_are_compared_like_live_backends(files: dict[str, Path]) -> None:
     outcome = compare_files([*files.values()])
     assert outcome.proved
     rungs = {check.rung for check in outcome.checks}
-    assert rungs == set(RUNGS) - {"mirror", "exchange", "resume", "buffers", "dropout"}
+    assert rungs == set(RUNGS) - {"mirror", "buffers", "dropout"}
     assert {check.part for check in outcome.checks if check.rung == "optimizers"} == {
-        *recipes.RECIPES
+        *recipes.EVERYWHERE
     }
-    assert any("exchange" in note for note in outcome.notes)
+    assert outcome.notes == ["not compared from files: the sources (mirror)"]
     assert json.loads(json.dumps(outcome.to_dict()))["proved"] is True
 
 
@@ -116,12 +156,74 @@ def test_two_runs_of_one_backend_can_be_compared(
     recorded: dict[str, Evidence], files: dict[str, Path], tmp_path: Path
 ) -> None:
     again = tmp_path / "again.safetensors"
-    evidence.write(again, replace(recorded["torch"], versions={"torch": "3.0"}, device="cuda"))
+    other = replace(recorded["torch"], versions={"torch": "3.0"}, device="cuda", run="another")
+    evidence.write(again, other)
     outcome = compare_files([files["torch"], again])
     assert outcome.proved
     assert outcome.versions == {"torch": recorded["torch"].versions, "torch#2": {"torch": "3.0"}}
     assert outcome.device == "cpu, cuda"
     assert {c.difference for c in outcome.checks if c.rung == "forward"} == {0.0}
+
+
+def test_evidence_is_not_held_against_itself(files: dict[str, Path], tmp_path: Path) -> None:
+    copy = tmp_path / "copy.safetensors"
+    copy.write_bytes(files["torch"].read_bytes())
+    for other in (files["torch"], copy):
+        with pytest.raises(EvidenceError, match="are the same evidence, of one run of torch"):
+            compare_files([files["torch"], files["flax"], other])
+
+
+def test_what_not_all_recorded_is_noted(
+    recorded: dict[str, Evidence], files: dict[str, Path], tmp_path: Path
+) -> None:
+    """float64 and trainings that one file alone has are left out, with a note; nothing fails."""
+    fewer = tmp_path / "fewer.safetensors"
+    cases = {
+        label: replace(
+            case,
+            asked=Asked(),
+            arrays={
+                "float32": {
+                    name: array
+                    for name, array in case.arrays["float32"].items()
+                    if not name.startswith(("first", "steps", "teacher-forced", "resume"))
+                }
+            },
+        )
+        for label, case in recorded["flax"].cases.items()
+    }
+    evidence.write(fewer, replace(recorded["flax"], cases=tables_of(cases)))
+    outcome = compare_files([files["torch"], fewer])
+    assert outcome.proved
+    assert {check.dtype for check in outcome.checks} == {"float32"}
+    assert "not compared in float64, which flax did not record" in outcome.notes
+    assert any("trainings" in note for note in outcome.notes)
+
+
+@pytest.mark.parametrize("rung", PARTS)
+def test_what_all_sides_lack_is_missing(
+    recorded: dict[str, Evidence], tmp_path: Path, rung: str
+) -> None:
+    """Whatever a case must show and no evidence has is no pass."""
+    paths = []
+    for name, original in recorded.items():
+        cases = {
+            label: replace(
+                case,
+                arrays={
+                    dtype: {n: a for n, a in of.items() if not f"{n}/".startswith(f"{rung}/")}
+                    for dtype, of in case.arrays.items()
+                },
+            )
+            for label, case in original.cases.items()
+        }
+        paths.append(tmp_path / f"{name}.safetensors")
+        evidence.write(paths[-1], replace(original, cases=cases))
+    outcome = compare_files(paths)
+    assert not outcome.proved
+    bad = [check for check in outcome.checks if check.status in ("missing", "failed")]
+    for name in recorded:
+        assert any(check.between == name for check in bad), [*recorded]
 
 
 def test_a_difference_in_a_file_is_found_and_located(

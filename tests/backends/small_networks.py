@@ -23,7 +23,7 @@ UNET = SPECS["unet"].more_cases[0].network  # 8x12 canvas, a class at every pixe
 SEQ2SEQ = SPECS["seq2seq"].more_cases[0].network  # 12 columns, 4 tokens, masks
 STAYS, _, LEAVES = (case.network for case in SPECS["early_exit_net"].more_cases)
 
-VARIED = {"UNet": 4, "Seq2Seq": 6}  # weights with which these give several classes
+VARIED = {"UNet": 14, "Seq2Seq": 14}  # weights with which these give several classes
 
 
 def table(backend: str, network: Network, dtype: str) -> list[TensorInfo]:

@@ -2,6 +2,7 @@
 
 import random
 import sys
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -105,6 +106,17 @@ def generators(backend: str) -> dict[str, bool]:
             registry.load(backend).build(CHANNELS, seed=3)
     before, after = states
     return {name: before[name] == after[name] for name in before}
+
+
+def warned_of(backend: str, network: Network, inputs: Arrays) -> list[str]:
+    """What is warned of when inputs are read-only."""
+    for array in inputs.values():
+        array.flags.writeable = False
+    model = registry.load(backend).build(network)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        model(inputs)
+    return [str(warning.message) for warning in told if "writ" in str(warning.message)]
 
 
 def complaint(backend: str, network: Network, inputs: Arrays) -> None:
@@ -436,6 +448,11 @@ def test_an_array_alone_will_do_for_one_input(worker: Worker) -> None:
     )
     assert alone[0]["logits"].tobytes() == named[0]["logits"].tobytes()
     assert alone[1].tolist() == named[1].tolist()
+
+
+def test_inputs_may_be_read_only(worker: Worker) -> None:
+    inputs = sample_inputs(SEQ2SEQ, 2, "float32")
+    assert worker.call(warned_of, worker.backend, SEQ2SEQ, inputs) == []
 
 
 @pytest.mark.parametrize(("inputs", "message"), list(wrong_inputs()))

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from shared import differences, registry, specs
-from shared.parity import collect, recipes
+from shared.parity import collect, recipes, samples
 from shared.parity.evidence import CaseEvidence
+from shared.parity.expected import absent
 from shared.parity.judge import Pair, rungs
-from shared.specs import Settings
+from shared.specs import Network, Settings, Tensor
 from shared.workers import Worker
 from tests.conftest import Lend
 from tests.flavours import ALL, FLAVOURS, SECOND_TO_TENSORFLOW, lacking
@@ -30,11 +31,11 @@ def plan_of(architecture: str, label: str) -> collect.Plan:
     spec = specs.find(architecture)
     (case,) = (case for case in spec.cases if case.label == label)
     plan = collect.plan(spec, case, ["float32"])
-    return replace(plan, batches=plan.batches[:3], steps=2, recipes=RECIPES)
+    return replace(plan, batches=plan.batches[:3], steps=2, recipes=RECIPES, combinations=())
 
 
 def gather(backend: str, plan: collect.Plan) -> CaseEvidence:  # in a worker
-    return collect.Session(backend, plan).evidence()
+    return collect.collect(backend, plan)
 
 
 @pytest.fixture(scope="module")
@@ -70,15 +71,19 @@ def test_every_flavour_gives_pytorchs_evidence(
     evidence = worker.call(gather, worker.backend, plan)
     results = {
         (rung, part): result
-        for rung, part, result in rungs(Pair(reference(place), evidence, "float32"))
+        for rung, part, result in rungs(
+            Pair(reference(place), evidence, "float32"), plan.asked, trained=True
+        )
     }
+    spec = specs.find(place[0])
+    assert absent(spec, plan.case, plan.asked, evidence, "float32") == {}
     names = {rung for rung, _ in results}
     assert {"forward", "activations", "loss", "gradients"} <= names
     assert ("buffers" in names) is (place[0] == "dense_net")
     assert ("dropout" in names) is (place[0] == "basic_net")
-    assert {part for rung, part in results if rung == "optimizers"} == (
-        set(RECIPES) if plan.batches else set()
-    )
+    for trained in ("optimizers", "resume"):
+        parts = {part for rung, part in results if rung == trained}
+        assert parts == (set(RECIPES) if plan.batches else set())
     assert {key: r.detail for key, r in results.items() if r.status != "passed"} == {}
 
 
@@ -109,6 +114,28 @@ def test_watching_changes_nothing(worker: Worker, place: tuple[str, str]) -> Non
     for activations in seen:
         assert {f"{layer}:in" for layer in layers} <= set(activations)
         assert {f"{layer}:out" for layer in layers} <= set(activations)
+
+
+def watched(backend: str, network: Network) -> dict[str, tuple[int, ...]]:  # in a worker
+    model = registry.load(backend).build(network)
+    seen = (
+        registry.load(backend)
+        .probe(model)
+        .watch(samples.sample_inputs(network, 2, "float32"), train=False)
+    )
+    return {name: array.shape for name, array in seen.items() if name.startswith("cell.input")}
+
+
+@pytest.mark.parametrize(("rows", "turns"), [(1, ()), (3, (3,))])
+def test_a_loop_of_one_turn_has_no_axis_of_turns(
+    worker: Worker, rows: int, turns: tuple[int, ...]
+) -> None:
+    image = Tensor("HWC", (rows, 4, 1))
+    network = specs.find("row_gru").make(4, 5, 3, image)
+    assert worker.call(watched, worker.backend, network) == {
+        "cell.input_gates:in": (*turns, 2, 4),
+        "cell.input_gates:out": (*turns, 2, 15),
+    }
 
 
 def resumed(backend: str, plan: collect.Plan, settings: Settings) -> list[Any]:  # in a worker

@@ -276,7 +276,8 @@ def test_parity_exits_with_its_verdict_and_writes_every_check(tmp_path: Path) ->
     if proved:
         assert {check["rung"] for check in written["checks"]} == {
             "mirror", "counts", "tensors", "outputs", "forward", "exchange",
-            "activations", "loss", "gradients", "dropout", "variants",
+            "activations", "methods", "loss", "gradients", "dropout", "edges", "trainers",
+            "variants",
         }  # fmt: skip
     else:
         assert "nothing is proved" in result.out

@@ -33,6 +33,63 @@ def test_difference_refuses_what_cannot_be_compared(
         differences.difference(a, b)
 
 
+@pytest.mark.parametrize(
+    ("a", "b", "message"),
+    [
+        (np.ones((2, 1)), np.ones((2, 2)), "shapes"),
+        (np.ones((2, 2)), np.ones((2, 2), np.float32), "dtypes"),
+        (np.ones((2, 0)), np.ones((2, 0)), "no values"),
+        (np.ones((0, 2)), np.ones((0, 2)), "no values"),
+        (np.array([[np.nan, 1.0]]), np.array([[np.nan, 1.0]]), "not finite"),
+        (np.array([[1.0], [1.0]]), np.array([[1.0], [np.inf]]), "not finite"),
+    ],
+)
+def test_rows_refuse_what_cannot_be_compared(a: np.ndarray, b: np.ndarray, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        differences.row_difference(a, b)
+    assert differences.row_gap(a, b) == float("inf") or message == "dtypes"
+
+
+def test_a_large_row_does_not_hide_what_is_wrong_with_a_small_one() -> None:
+    a = np.array([[1e6, -3e5], [1e-7, 2e-8]])
+    b = a * np.array([[1.0], [2.0]])
+    assert differences.difference(a, b) < 1.01e-13  # less than float64's rounding may be
+    assert differences.row_difference(a, b) == pytest.approx(1e-10 * 1.024)
+    assert differences.row_difference(a, b) > differences.TOLERANCES["float64"]
+
+
+def test_a_row_is_held_to_its_own_largest_value() -> None:
+    a = np.array([[[8.0, 4.0], [0.5, 0.25]]])
+    assert differences.row_difference(a, a + np.array([[[0.0, 0.0], [0.0, 0.125]]])) == 0.25
+    assert differences.row_difference(a, a + np.array([[[0.0, 1.0], [0.0, 0.0]]])) == 0.125
+    assert differences.row_difference(a[0, 0], a[0, 0] + np.array([0.0, 1.0])) == 0.125
+
+
+def test_what_cancels_is_as_exact_as_what_it_is_made_of() -> None:
+    """Two large values leave a small one of each other, and their rounding."""
+    large = np.array([[1.0, 2.0], [3.0, 4.0]])
+    left = np.concatenate([large, np.array([[1e-16, 0.0]])])
+    other = np.concatenate([large, np.array([[-2e-16, 0.0]])])
+    assert differences.row_difference(left, other) < differences.TOLERANCES["float64"]
+
+
+def test_rows_of_zeros_differ_from_anything_else() -> None:
+    zeros = np.zeros((2, 2))
+    assert differences.row_difference(zeros, zeros) == 0
+    assert differences.row_difference(zeros, zeros + 1e-300) == float("inf")
+    one = np.array([[1.0, 1.0], [0.0, 0.0]])
+    assert differences.row_difference(one, one + np.array([[0.0], [1e-3]])) == 1.024
+    assert differences.row_difference(np.array(2.0), np.array(2.5)) == 0.25
+
+
+def test_rows_never_differ_by_less_than_the_whole() -> None:
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        a = random.normal(size=(3, 4, 5)) * 10.0 ** random.integers(-8, 8, (3, 4, 1))
+        b = a + random.normal(size=a.shape) * 1e-9
+        assert differences.row_difference(a, b) >= differences.difference(a, b)
+
+
 def test_only_pictures_have_windows_in_which_a_maximum_may_be_another_one() -> None:
     rows = np.array([[1.0, 2.0], [3.0, 4.0]])
     assert differences.kinks(rows, rows[:, ::-1].copy()) is None

@@ -107,7 +107,8 @@ class TorchModel:
         return tensor.to(getattr(torch, kept(self.dtype)))
 
     def _tensor(self, values: np.ndarray) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(values)).to(self.device)
+        # A tensor may be written to: of what is read-only PyTorch wants a copy, or it warns.
+        return torch.from_numpy(np.require(values, requirements=["C", "W"])).to(self.device)
 
     def __call__(self, inputs: Inputs) -> dict[str, np.ndarray]:
         """Outputs by name in evaluation mode."""

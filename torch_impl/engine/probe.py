@@ -15,6 +15,7 @@ from shared.specs import Settings, Task
 from torch_impl import training
 from torch_impl.engine import trace
 from torch_impl.engine.arrays import array, makes_images
+from torch_impl.engine.methods import TorchMethods
 from torch_impl.engine.model import TorchModel
 
 # Channels are before the steps in these, (B, C, T), and after them wherever a sequence is meant.
@@ -81,6 +82,10 @@ class TorchProbe:
             for name, module in self.native.named_modules()
             if isinstance(module, nn.Dropout)
         }
+
+    def methods(self) -> TorchMethods:
+        """What calls the network's other methods."""
+        return TorchMethods(self.model)
 
     def stepper(
         self, task: Task, settings: Settings | None, learning_rate: float = 1e-3

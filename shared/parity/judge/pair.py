@@ -8,7 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from shared.differences import FACTOR, LOOSE, TOLERANCES, allowance, difference, usual
+from shared.differences import (
+    FACTOR,
+    LOOSE,
+    TOLERANCES,
+    allowance,
+    difference,
+    row_difference,
+    usual,
+)
 from shared.parity import recipes
 from shared.parity.evidence import CaseEvidence
 from shared.parity.judge.results import Differences, Result
@@ -44,41 +52,56 @@ class Pair:
     def measure(
         self, sides: Mapping[str, tuple[np.ndarray, np.ndarray]], into: Differences
     ) -> None:
-        """Add the differences of named arrays to others, with what they may be."""
+        """Add the differences of named arrays to others, with what they may be.
+
+        What differs by no more than it may as a whole is held by row too, see `is_by_row`.
+        """
         for key, (one, other) in sides.items():
             try:
                 into.values[key] = difference(one, other)
             except ValueError as error:
                 into.problems.append(f"{key.partition('/')[2]}: {error}")
         into.allowed |= self.tolerances(key for key in sides if key in into.values)
+        near = [k for k in sides if k in into.values and into.values[k] <= into.allowed[k]]
+        by_row = [key for key in near if is_by_row(key) and self.tells_rows(key)]
+        for key, tolerance in self.tolerances(by_row, by_row=True).items():
+            into.values[f"{key} (a row)"] = row_difference(*sides[key])
+            into.allowed[f"{key} (a row)"] = tolerance
 
-    def tolerances(self, keys: Iterable[str]) -> dict[str, float]:
-        """What arrays may differ by.
+    def tells_rows(self, key: str) -> bool:
+        """Whether it is known what rows may differ by: in float32 where their rounding is measured.
+
+        The fixed tolerance of float32 is one for whole arrays.
+        """
+        return self.dtype == "float64" or self.floor(key, by_row=True) is not None
+
+    def tolerances(self, keys: Iterable[str], *, by_row: bool = False) -> dict[str, float]:
+        """What arrays may differ by, as a whole or in any row.
 
         In float32: a multiple of the rounding of the backend that rounds less, measured by its own
         float64; of what is usual among these arrays, where that is more.
         """
         keys = list(keys)
-        floors = {key: floor for key in keys if (floor := self.floor(key)) is not None}
+        floors = {key: floor for key in keys if (floor := self.floor(key, by_row)) is not None}
         if self.dtype == "float64" or not floors:
             return dict.fromkeys(keys, TOLERANCES[self.dtype])
         middle = usual(floors)
         return {
             key: float(
-                allowance(floors.get(key, 0), middle, LOOSE if "gradients/" in key else FACTOR)
+                allowance(floors.get(key, 0), middle, LOOSE if by_row or _is_loose(key) else FACTOR)
             )
             for key in keys
         }
 
-    def floor(self, key: str) -> float | None:
+    def floor(self, key: str, by_row: bool = False) -> float | None:
         """The lesser of both backends' rounding: float32 against their own float64."""
-        measured = []
+        measured, measure = [], row_difference if by_row else difference
         for evidence in (self.a, self.b):
             single = evidence.arrays.get("float32", {}).get(key)
             double = evidence.arrays.get("float64", {}).get(key)
             if single is not None and double is not None and single.dtype.kind == "f":
                 try:
-                    measured.append(difference(double, single.astype(np.float64)))
+                    measured.append(measure(double, single.astype(np.float64)))
                 except ValueError:
                     continue
         return min(measured, default=None)
@@ -125,3 +148,21 @@ class Pair:
             count = count // recipes.BATCH * recipes.TRAINED_BATCH
         rest = (1 - momentum) ** steps * old
         return (rest + count / (count - 1) * (new - rest)).astype(new.dtype)
+
+
+def is_by_row(key: str) -> bool:
+    """Whether an array is held row by row: outputs, and what layers take and give.
+
+    Gradients are not: a small one is what large ones leave of each other, and what they leave of
+    their rounding is as large. Nor is what large weights make of a rounding.
+    """
+    of_edges = key.startswith("edges/") and "/outputs/" in key
+    by_large_weights = key.startswith("edges/large/weights/")
+    return key.startswith(("forward/", "evaluation/", "training/")) or (
+        of_edges and not by_large_weights
+    )
+
+
+def _is_loose(key: str) -> bool:
+    """Whether an array is made of long sums, or of steps that divide by them."""
+    return "gradients/" in key or key.startswith("variants/")

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from shared.differences import kinks, unequal, unpadded
+from shared.parity import recipes, samples
+from shared.parity.evidence import digest
 from shared.parity.judge.pair import Pair
 from shared.parity.judge.results import Differences, Result
 
@@ -25,6 +27,26 @@ def tensors(pair: Pair) -> Result:
     if problems or not rows[0]:
         return Result("failed", detail="; ".join(problems) or "there are no tensors")
     return Result("passed", detail=f"{len(rows[0])} tensors")
+
+
+def exchanged(pair: Pair) -> Result:
+    """Weights that either backend would give the other: both read out what they were given.
+
+    Among them are numbers that a conversion may not keep.
+    """
+    problems = []
+    for evidence in (pair.a, pair.b):
+        sent = samples.odd_weights(evidence.tables[pair.dtype], pair.dtype, recipes.SEED)
+        read = evidence.under(pair.dtype, "exchange")
+        changed = unequal({name: digest(array) for name, array in sent.items()}, read)
+        if changed:
+            problems.append(f"{evidence.backend} changed on the way {', '.join(changed)}")
+    ours, theirs = (e.under(pair.dtype, "exchange") for e in (pair.a, pair.b))
+    if not problems and (other := unequal(ours, theirs)):
+        problems.append(f"there is no exchange of {', '.join(other)}")
+    if problems or not ours:
+        return Result("failed", detail="; ".join(problems) or "there are no tensors")
+    return Result("passed", 0.0, 0.0, f"{len(ours)} tensors, bit for bit")
 
 
 def activations(pair: Pair) -> Result:

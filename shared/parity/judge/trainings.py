@@ -6,7 +6,17 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from shared.differences import CEILING, FACTOR, LOOSE, allowance, sketch, sketch_difference, usual
+from shared.differences import (
+    CEILING,
+    FACTOR,
+    LOOSE,
+    TOLERANCES,
+    UNIT,
+    allowance,
+    sketch,
+    sketch_difference,
+    usual,
+)
 from shared.parity import recipes, samples
 from shared.parity.judge.pair import Pair
 from shared.parity.judge.results import Differences, Result
@@ -24,9 +34,67 @@ def optimizer(pair: Pair, recipe: str, each_step: Result | None) -> Result:
     """
     if recipe == recipes.SHIPPED:
         return shipped(pair)
-    rung = f"steps/{recipe}"
-    tracks, problems = track(pair, rung, pair.dtype, unify=True)
-    limits = along(pair, rung, tracks, LOOSE if "adam" in recipe else FACTOR)
+    differences, bounded = drift(pair, f"steps/{recipe}", each_step, loose="adam" in recipe)
+    if bounded is not None:
+        return bounded
+    failed = differences.failing or differences.problems
+    return differences.result(pair.divergence(f"optimizers/{recipe}") if failed else None)
+
+
+def drift(
+    pair: Pair, rung: str, each_step: Result | None, *, loose: bool
+) -> tuple[Differences, Result | None]:
+    """How far trainings from the starting weights part, and a result where that is bounded."""
+    start = samples.starting_weights(pair.a.tables[pair.dtype], "float32", recipes.SEED)
+    tracks, problems = track(pair, rung, pair.dtype, start)
+    limits = along(pair, rung, tracks, LOOSE if loose else FACTOR)
+    differences, parted = _along(tracks, limits, problems)
+    first = min(parted, default=0)
+    held = is_held(each_step) and (first or 0 in teacher_forced_kinks(pair))
+    if not parted or problems or not held:
+        return differences, None
+    most = max(float(steps.max()) for steps in tracks.values())
+    message = f"rounding that grows or a kink: {TEACHER_FORCED_HOLDS}"
+    return differences, Result("bounded", most, None, message)
+
+
+def resumed(pair: Pair, recipe: str, each_step: Result | None) -> Result:
+    """A training that was saved in its midst, and goes on in both backends.
+
+    The outputs at once, the optimizer's state as it is read out again, and each further step. In
+    float32 a training may go as far as rounding takes the better backend; more is bounded where it
+    takes the other one there, and each of its steps is known to be right.
+    """
+    rung = f"resume/{recipe}"
+    begun = pair.compare([f"{rung}/outputs"])
+    loaded, problems = track(pair, f"{rung}/loaded", pair.dtype)
+    exact = 2 * UNIT if pair.dtype == "float32" else TOLERANCES["float64"]
+    begun.values |= {f"{name}, loaded": float(steps.max()) for name, steps in loaded.items()}
+    begun.allowed |= {f"{name}, loaded": exact for name in loaded}
+    begun.problems += problems
+    saved = recipes.saved(pair.a.tables[pair.dtype], recipe, pair.dtype)
+    tracks, problems = track(pair, f"{rung}/steps", pair.dtype, saved.weights)
+    limits = along(pair, f"{rung}/steps", tracks, LOOSE)
+    going, parted = _along(tracks, limits, problems)
+    right = not (begun.failing or begun.problems or problems)
+    if parted and right and is_held(each_step):
+        sides = rounding(pair, f"{rung}/steps", ("float64", f"{rung}/steps"))
+        grown = {name: 2 * np.max(steps, axis=0) for name, steps in sides.items()}
+        beyond = [n for n in tracks if (tracks[n] > np.maximum(limits[n], grown.get(n, 0))).any()]
+        if not beyond:
+            most = max(float(steps.max()) for steps in tracks.values())
+            message = f"rounding that grows or a kink: {TEACHER_FORCED_HOLDS}"
+            return Result("bounded", most, None, message)
+    whole = Differences(
+        begun.values | going.values, begun.allowed | going.allowed, begun.problems + going.problems
+    )
+    return whole.result()
+
+
+def _along(
+    tracks: Mapping[str, np.ndarray], limits: Mapping[str, np.ndarray], problems: list[str]
+) -> tuple[Differences, list[int]]:
+    """Where each track is furthest above its limits, and the steps at which tracks part."""
     differences = Differences(problems=problems)
     parted: list[int] = []
     for name, steps in tracks.items():
@@ -34,14 +102,7 @@ def optimizer(pair: Pair, recipe: str, each_step: Result | None) -> Result:
         differences.values[name] = float(steps[worst])
         differences.allowed[name] = float(limits[name][worst])
         parted += [int(step) for step in np.flatnonzero(steps > limits[name])[:1]]
-    if not parted and not problems:
-        return differences.result()
-    first = min(parted, default=0)
-    if not problems and is_held(each_step) and (first or 0 in teacher_forced_kinks(pair)):
-        most = max(float(steps.max()) for steps in tracks.values())
-        message = f"rounding that grows or a kink: {TEACHER_FORCED_HOLDS}"
-        return Result("bounded", most, None, message)
-    return differences.result(pair.divergence(f"optimizers/{recipe}"))
+    return differences, parted
 
 
 def along(
@@ -64,9 +125,12 @@ def along(
 
 
 def track(
-    pair: Pair, rung: str, dtype: str, *, unify: bool = False
+    pair: Pair, rung: str, dtype: str, start: Mapping[str, np.ndarray] | None = None
 ) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Relative differences by step of everything that was sketched."""
+    """Relative differences by step of everything that was sketched.
+
+    A training that began with the weights `start` has running variances that are made alike.
+    """
     one, other = (e.under(dtype, rung) for e in (pair.a, pair.b))
     problems = [f"{name} is in one alone" for name in sorted(set(one) ^ set(other))]
     if not one:
@@ -74,8 +138,9 @@ def track(
     tracks = {}
     for name in [name for name in one if name in other]:
         sides = [one[name], other[name]]
-        if unify and pair.a.unbiased != pair.b.unbiased:
-            sides[int(pair.a.unbiased)] = _unified_track(pair, name, sides[int(pair.a.unbiased)])
+        if start is not None and pair.a.unbiased != pair.b.unbiased:
+            index = int(pair.a.unbiased)
+            sides[index] = _unified_track(pair, name, start, sides[index])
         try:
             tracks[name] = sketch_difference(sides[0], sides[1])
         except ValueError as error:
@@ -83,13 +148,13 @@ def track(
     return tracks, problems
 
 
-def _unified_track(pair: Pair, name: str, track: np.ndarray) -> np.ndarray:
+def _unified_track(
+    pair: Pair, name: str, start: Mapping[str, np.ndarray], track: np.ndarray
+) -> np.ndarray:
     if not name.endswith("running_var"):
         return track
-    rows = {row.name: row for row in pair.a.tables[pair.dtype]}
-    start = samples.starting_weights(rows.values(), "float32", recipes.SEED)[name]
     steps = np.arange(1, len(track) + 1)[:, None]
-    sums = pair.unified(name, sketch(start)[:-1], track[:, :-1], steps, trained=True)
+    sums = pair.unified(name, sketch(start[name])[:-1], track[:, :-1], steps, trained=True)
     return np.concatenate([sums, track[:, -1:]], axis=1)
 
 

@@ -22,7 +22,15 @@ ATTENTION = ("seq2seq", "attention, 3 heads, 5 to 7 steps")
 ENCODER = ("seq2seq", "encoder layer, 7 steps")
 DECODER = ("seq2seq", "decoder layer, 5 to 7 steps")
 SEQUENCE = ("seq2seq", "12 columns of 5 rows, 3 classes, 1 layer")
+EXIT = ("early_exit_net", "4x196 image, 4 classes, never leaves")
+CANVAS = ("unet", "8x12 canvas, 2 channels, 3 classes, depth 2")
+EXITS = ("early_exit_net", "4x196 image, always leaves")
+CLASSIFIER = ("mnist_classifier", "4x196 image")
+FROZEN = ("inference_model", "around simple_resnet, 4x196 image")
 ROWS = ("row_gru", "7x10 image, 3 channels, 4 classes")
+
+
+TRAINERS = "trainers"
 
 
 @dataclass(frozen=True)
@@ -32,7 +40,8 @@ class Mutation:
     `place` is the architecture and the case's label. `rung` is the first that fails in float64, in
     the ladder's order. `layer` is the canonical name that is told, "" where the network's output,
     the loss or the optimizer is at fault. `cause` is the cause's kind, "" where the catalogue of
-    causes has none. `recipe` is the training that the mutation needs, if it needs one.
+    causes has none. `recipe` is the training that the mutation needs, if it needs one; TRAINERS are
+    those that people train with.
     """
 
     name: str
@@ -47,6 +56,15 @@ class Mutation:
 
 def _of(backend: Literal["torch", "flax", "keras"], *rows: tuple[object, ...]) -> list[Mutation]:
     return [Mutation(row[0], row[1], backend, *row[2:]) for row in rows]  # type: ignore[arg-type]
+
+
+def _of_trainers(
+    backend: Literal["torch", "flax", "keras"], *rows: tuple[str, str, tuple[str, str], str]
+) -> list[Mutation]:
+    return [
+        Mutation(name, says, backend, place, rung, recipe=TRAINERS)
+        for name, says, place, rung in rows
+    ]
 
 
 CATALOGUE: tuple[Mutation, ...] = (
@@ -242,10 +260,82 @@ CATALOGUE: tuple[Mutation, ...] = (
             "clipped",
         ),
         (
+            "exit_above_the_threshold",
+            "a batch leaves early only if it is surer than the threshold, not as sure",
+            EXITS,
+            "edges",
+        ),
+        (
+            "last_of_those_alike",
+            "of several largest logits the last one is taken",
+            PERCEPTRON,
+            "edges",
+        ),
+        (
+            "mean_of_no_label",
+            "without a label that counts the loss is 0 over 0",
+            PERCEPTRON,
+            "edges",
+        ),
+        (
+            "input_changed_in_place",
+            "a prediction changes its input, which is the user's own array",
+            ATTENTION,
+            "edges",
+        ),
+        (
             "weights_through_float32",
             "weights become float32 when they are loaded",
             PERCEPTRON,
             "exchange",
+        ),
+        (
+            "softmax_over_examples",
+            "the classes' probabilities are over the examples of a batch",
+            PERCEPTRON,
+            "methods",
+        ),
+        (
+            "decode_starts_with_a_digit",
+            "the first token is written after a digit, not after START",
+            SEQUENCE,
+            "methods",
+        ),
+        (
+            "writes_after_the_end",
+            "something may be written after END",
+            SEQUENCE,
+            "methods",
+        ),
+        (
+            "gradient_through_features",
+            "a gradient passes the features that are extracted",
+            CLASSIFIER,
+            "methods",
+        ),
+        (
+            "accuracies_swapped",
+            "the log has training and test accuracy in each other's place",
+            CLASSIFIER,
+            "methods",
+        ),
+        (
+            "sizes_swapped",
+            "get_config gives the sizes of the input and the output in each other's place",
+            PERCEPTRON,
+            "methods",
+        ),
+        (
+            "gradient_through_the_wrapper",
+            "a gradient passes the frozen wrapper",
+            FROZEN,
+            "methods",
+        ),
+        (
+            "bias_not_read",
+            "a bias is left out when a state dict is loaded",
+            PERCEPTRON,
+            "methods",
         ),
     ),
     *_of(
@@ -427,11 +517,72 @@ CATALOGUE: tuple[Mutation, ...] = (
             "cosine",
         ),
         (
+            "pool_splits_gradients",
+            "a max-pool by reshaping, which splits the gradient of equal values",
+            DOWN,
+            "edges",
+        ),
+        (
+            "loss_overflows",
+            "cross-entropy takes the exponential of a logit as it is",
+            PERCEPTRON,
+            "edges",
+        ),
+        (
+            "masked_row_is_no_number",
+            "a row that is masked everywhere is NaN",
+            ATTENTION,
+            "edges",
+        ),
+        ("clamped", "activations are at most 64", SKIP, "edges"),
+        (
             "layers_in_another_order",
             "two layers of one shape have each other's weights, in and out",
             SKIP,
             "forward",
             "hidden.0",
+        ),
+        (
+            "second_largest_class",
+            "the class is that of the second largest logit",
+            PERCEPTRON,
+            "methods",
+        ),
+        (
+            "decode_stops_early",
+            "a sequence ends a token too early",
+            SEQUENCE,
+            "methods",
+        ),
+        (
+            "accuracies_as_shares",
+            "the log has accuracies as shares, not in percent",
+            CLASSIFIER,
+            "methods",
+        ),
+        (
+            "config_of_the_defaults",
+            "get_config gives the defaults, whatever the network has",
+            PERCEPTRON,
+            "methods",
+        ),
+        (
+            "wrapper_in_training_mode",
+            "the frozen wrapper has a training mode",
+            FROZEN,
+            "methods",
+        ),
+        (
+            "evaluated_as_a_share",
+            "the frozen wrapper evaluates as a share, not in percent",
+            FROZEN,
+            "methods",
+        ),
+        (
+            "saved_in_float32",
+            "variables are saved in float32",
+            PERCEPTRON,
+            "methods",
         ),
     ),
     *_of(
@@ -600,13 +751,37 @@ CATALOGUE: tuple[Mutation, ...] = (
             "cosine",
         ),
         (
-            "momentum_as_keras_keeps_it",
-            "the momentum is the next step, as Keras keeps it, not the sum of gradients",
+            "momentum_of_steps",
+            "momentum sums steps, as Keras's own does, not gradients",
             PERCEPTRON,
             "optimizers",
             "fc1",
             "",
             "momentum",
+        ),
+        (
+            "length_of_at_least_one",
+            "a sequence of length 0 has one step that counts",
+            SEQUENCE,
+            "edges",
+        ),
+        (
+            "masked_row_attends_nowhere",
+            "a row that is masked everywhere has weights of 0",
+            ATTENTION,
+            "edges",
+        ),
+        (
+            "slope_at_zero",
+            "ReLU has the slope 1 at 0",
+            PERCEPTRON,
+            "edges",
+        ),
+        (
+            "eighth_example",
+            "from the eighth example on a batch's examples are taken for its first",
+            PERCEPTRON,
+            "edges",
         ),
         (
             "weight_off_when_loaded",
@@ -629,6 +804,183 @@ CATALOGUE: tuple[Mutation, ...] = (
             PERCEPTRON,
             "tensors",
             "fc1",
+        ),
+        (
+            "confidence_is_the_logit",
+            "the confidence is the logit, not its probability",
+            PERCEPTRON,
+            "methods",
+        ),
+        (
+            "attention_of_the_first_step",
+            "decode gives the attention of its first step",
+            SEQUENCE,
+            "methods",
+        ),
+        (
+            "features_after_the_dense_layer",
+            "the features are those after the dense layer and its ReLU",
+            CLASSIFIER,
+            "methods",
+        ),
+        (
+            "epochs_forgotten",
+            "the log has the last epoch alone",
+            CLASSIFIER,
+            "methods",
+        ),
+        (
+            "argument_not_in_config",
+            "get_config lacks an argument",
+            PERCEPTRON,
+            "methods",
+        ),
+        (
+            "gradient_stopped_nowhere",
+            "gradients pass the frozen wrapper",
+            FROZEN,
+            "methods",
+        ),
+        (
+            "batches_in_reverse",
+            "the frozen wrapper's predictions of several batches are in reverse",
+            FROZEN,
+            "methods",
+        ),
+        (
+            "weights_not_read",
+            "a layer keeps its own bias when weights are loaded",
+            PERCEPTRON,
+            "methods",
+        ),
+    ),
+    *_of_trainers(
+        "torch",
+        (
+            "gradients_not_zeroed",
+            "the trainer adds each step's gradients to the last one's",
+            PERCEPTRON,
+            "trainers",
+        ),
+        (
+            "trained_in_evaluation_mode",
+            "the trainer trains in evaluation mode",
+            PERCEPTRON,
+            "trainers",
+        ),
+        (
+            "evaluated_in_training_mode",
+            "the trainer evaluates in training mode",
+            PERCEPTRON,
+            "trainers",
+        ),
+        (
+            "clipping_forgotten",
+            "the trainer does not clip",
+            PERCEPTRON,
+            "trainers",
+        ),
+        (
+            "schedule_forgotten",
+            "the trainer ignores the schedule",
+            PERCEPTRON,
+            "trainers",
+        ),
+        (
+            "seed_of_dropout_forgotten",
+            "the trainer ignores the seed of dropout",
+            PERCEPTRON,
+            "trainers",
+        ),
+        (
+            "all_labels_counted",
+            "labels that do not count are counted",
+            SEQUENCE,
+            "trainers",
+        ),
+        (
+            "rate_of_the_tuned_variant",
+            "the tuned variant's learning rate is a thousandth larger",
+            PERCEPTRON,
+            "variants",
+        ),
+    ),
+    *_of_trainers(
+        "flax",
+        (
+            "one_dropout_key_for_all_steps",
+            "all steps have the same dropout masks",
+            PERCEPTRON,
+            "trainers",
+        ),
+        (
+            "dropout_key_of_no_seed",
+            "every seed gives the same dropout masks",
+            PERCEPTRON,
+            "trainers",
+        ),
+        (
+            "weights_of_objectives_forgotten",
+            "objectives have no weights",
+            EXIT,
+            "trainers",
+        ),
+        (
+            "smoothing_over_the_other_classes",
+            "labels are smoothed over the other classes alone",
+            PERCEPTRON,
+            "trainers",
+        ),
+        (
+            "union_with_the_intersection_twice",
+            "a union counts the intersection twice",
+            CANVAS,
+            "trainers",
+        ),
+        (
+            "warm_up_forgotten",
+            "the trainer starts with the whole learning rate",
+            PERCEPTRON,
+            "trainers",
+        ),
+    ),
+    *_of_trainers(
+        "keras",
+        (
+            "left_is_who_stayed",
+            "those who stayed are counted as having left",
+            EXIT,
+            "trainers",
+        ),
+        (
+            "padding_is_decoded_too",
+            "what follows a sequence's end counts as decoded",
+            SEQUENCE,
+            "trainers",
+        ),
+        (
+            "schedule_that_never_moves",
+            "the trainer's learning rate never moves",
+            PERCEPTRON,
+            "trainers",
+        ),
+        (
+            "trained_without_training",
+            "the trainer trains in evaluation mode",
+            PERCEPTRON,
+            "trainers",
+        ),
+        (
+            "dropout_of_one_seed",
+            "every seed gives the same dropout masks",
+            PERCEPTRON,
+            "trainers",
+        ),
+        (
+            "clipping_of_the_tuned_variant_forgotten",
+            "the tuned variant does not clip",
+            PERCEPTRON,
+            "variants",
         ),
     ),
 )

@@ -5,7 +5,7 @@
 Every backend computes each case's evidence once as it is; each mutation is put into a process of
 its own, which computes its backend's evidence anew. That is then held against the two other
 backends', in float64, in float32 with its rounding measured, and in float32 as if there were no
-float64. The exchange is simulated: weights are loaded into the mutated backend, and read out again.
+float64.
 """
 
 from __future__ import annotations
@@ -19,17 +19,15 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from shared import differences, registry, workers
-from shared.errors import WeightsError
-from shared.interface import TensorInfo
-from shared.parity import collect, ladder, recipes, samples
+from shared import registry, workers
+from shared.parity import collect
 from shared.parity.checks import RUNGS, Check, case_checks
-from shared.parity.evidence import CaseEvidence
+from shared.parity.evidence import Asked, CaseEvidence
 from shared.parity.judge import pair
 from shared.specs import Case, Spec, find
 from shared.workers import ALONE, Worker
 from tests.across.mutations import changed
-from tests.across.mutations.catalogue import CATALOGUE, Mutation
+from tests.across.mutations.catalogue import CATALOGUE, TRAINERS, Mutation
 from tests.flavours import QUICKLY
 from tests.warm import Servers
 
@@ -39,10 +37,7 @@ STEPS = 3
 ENVIRONMENT = {"torch": {}, "flax": QUICKLY, "keras": {"KERAS_BACKEND": "tensorflow"}}
 EXACT, MEASURED, SINGLE = "float64", "float32", "float32 alone"
 VIEWS = (EXACT, MEASURED, SINGLE)
-CLIMBED = tuple(rung for rung in RUNGS if rung not in ("mirror", "resume", "variants"))
-
-Answer = tuple[CaseEvidence, dict[str, str]]
-"""A backend's evidence, and by dtype what was wrong with weights that were sent to it."""
+CLIMBED = tuple(rung for rung in RUNGS if rung not in ("mirror", "resume"))
 
 
 @dataclass(frozen=True)
@@ -69,33 +64,15 @@ class Finding:
 # In a worker
 
 
-def give(
-    backend: str, plan: collect.Plan, mutation: str, tables: dict[str, list[TensorInfo]]
-) -> Answer:
-    """A backend's evidence under a mutation, and what becomes of weights that are sent to it.
-
-    The weights are those of the tables, which are the backend's own without the mutation.
-    """
+def give(backend: str, plan: collect.Plan, mutation: str) -> CaseEvidence:
+    """A backend's evidence under a mutation."""
     registry.load(backend).use_highest_precision()
     change: AbstractContextManager[None] = nullcontext()
     if mutation:
         module = importlib.import_module(f"tests.across.mutations.{backend}_mutations")
         change = getattr(module, mutation)()
     with change:
-        session = collect.Session(backend, plan)
-        evidence = session.evidence()
-        problems = {}
-        for dtype, model in session.models.items():
-            rows = tables[dtype] if mutation else evidence.tables[dtype]
-            sent = samples.sample_weights(rows, dtype, recipes.SEED)
-            try:
-                model.load_weights(sent)
-            except WeightsError as error:
-                problems[dtype] = str(error)
-            else:
-                if changed := differences.unequal(sent, model.weights()):
-                    problems[dtype] = f"changed on the way: {', '.join(changed)}"
-    return evidence, problems
+        return collect.collect(backend, plan)
 
 
 # In the process that compares
@@ -129,7 +106,7 @@ class Bench:
         plan = self._plan([*dict.fromkeys(trainings)])
         with ExitStack() as stack:
             workers = {name: stack.enter_context(_worker(name)) for name in registry.BACKENDS}
-            begun = {name: w.submit(give, name, plan, "", {}) for name, w in workers.items()}
+            begun = {name: w.submit(give, name, plan, "") for name, w in workers.items()}
             self.whole = {name: w.result(begun[name]) for name, w in workers.items()}
 
     def _plan(self, trainings: Sequence[str]) -> collect.Plan:
@@ -137,39 +114,40 @@ class Bench:
         plan = collect.plan(
             self.spec, self.case, (EXACT,) if self.views == (EXACT,) else (EXACT, MEASURED)
         )
-        batches = plan.batches[:STEPS] if trainings else ()
+        stepped = tuple(recipe for recipe in trainings if recipe != TRAINERS)
+        whole = TRAINERS in trainings
         return replace(
-            plan, batches=batches, steps=STEPS, recipes=tuple(trainings), both_variants=()
+            plan,
+            batches=plan.batches[:STEPS] if stepped else (),
+            steps=STEPS,
+            recipes=stepped,
+            both_variants=plan.both_variants if whole else (),
+            singles=plan.singles if whole else 0,
+            combinations=(),
+            methods=plan.dtypes,
         )
 
     def finding(self, mutation: Mutation) -> Finding:
         """What is found of a mutation."""
         plan = self._plan([mutation.recipe] if mutation.recipe else [])
-        tables = self.whole[mutation.backend][0].tables
         with _worker(mutation.backend) as worker:
-            mutated = worker.call(give, mutation.backend, plan, mutation.name, tables)
-        results = {
-            name: (_trained(evidence, mutation.recipe), problems)
-            for name, (evidence, problems) in self.whole.items()
-        }
+            mutated = worker.call(give, mutation.backend, plan, mutation.name)
+        results = {n: _trained(evidence, mutation.recipe) for n, evidence in self.whole.items()}
         results[mutation.backend] = mutated
-        return _judge(mutation, {view: self._checks(results, view) for view in self.views})
+        return _judge(
+            mutation, {view: self._checks(results, view, plan.asked) for view in self.views}
+        )
 
-    def _checks(self, results: dict[str, Answer], view: str) -> list[Check]:
+    def _checks(self, evidences: dict[str, CaseEvidence], view: str, asked: Asked) -> list[Check]:
         dtype = EXACT if view == EXACT else MEASURED
-        evidences = {name: evidence for name, (evidence, _) in results.items()}
         if view == SINGLE:
             evidences = {name: _single(evidence) for name, evidence in evidences.items()}
-        spec, case = self.spec.name, self.case
         # Where a fault is and why is asked in float64 alone: the search takes longest.
         search = nullcontext() if view == EXACT else changed(pair, locate=lambda *_: None)
         with search:
-            checks = list(case_checks(spec, case, dtype, [*results], evidences, {}))
-        for name, (_, problems) in results.items():
-            problem = problems.get(dtype, "")
-            status: ladder.Status = "failed" if problem else "passed"
-            checks.append(Check("exchange", spec, case.label, dtype, name, status, detail=problem))
-        return checks
+            return list(
+                case_checks(self.spec, self.case, dtype, [*evidences], evidences, {}, asked)
+            )
 
 
 def _worker(backend: str) -> Worker:
@@ -189,7 +167,9 @@ def _trained(evidence: CaseEvidence, recipe: str) -> CaseEvidence:
         if rung in ("steps", "first"):
             return rest.startswith(f"{recipe}/") and bool(recipe)
         if rung == "first gradients":
-            return bool(recipe)
+            return recipe not in ("", TRAINERS)
+        if rung == "variants":
+            return recipe == TRAINERS
         return not rung.startswith("teacher-forced") or recipe == "adam"
 
     kept = {d: {n: a for n, a in of.items() if stays(n)} for d, of in evidence.arrays.items()}

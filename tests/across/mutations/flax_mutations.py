@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import linen as nn
+from flax import serialization
 from jax import Array
 
 from flax_impl import (
@@ -17,6 +18,9 @@ from flax_impl import (
     branching,
     dense,
     inception,
+    inference,
+    mlp,
+    mnist_cnn,
     recurrent,
     residual,
     seq2seq,
@@ -273,6 +277,111 @@ def cosine_of_another_length() -> Iterator[None]:
         yield
 
 
+# Edges
+
+
+@contextmanager
+def pool_splits_gradients() -> Iterator[None]:
+    def pool(x: Array, window: tuple[int, int], strides: Any) -> Array:
+        del strides
+        batch, height, width, channels = x.shape
+        shape = (batch, height // window[0], window[0], width // window[1], window[1], channels)
+        return x.reshape(shape).max(axis=(2, 4))
+
+    with instead(unet, "nn", max_pool=pool):
+        yield
+
+
+@contextmanager
+def loss_overflows() -> Iterator[None]:
+    def naive(logits: Array, labels: Array) -> Array:
+        picked = jnp.take_along_axis(logits, labels[..., None], axis=-1)[..., 0]
+        return jnp.log(jnp.exp(logits).sum(axis=-1)) - picked
+
+    with instead(training, "optax", softmax_cross_entropy_with_integer_labels=naive):
+        yield
+
+
+@contextmanager
+def masked_row_is_no_number() -> Iterator[None]:
+    def where(mask: Array, scores: Array, _: float) -> Array:
+        return jnp.where(mask, scores, -jnp.inf)
+
+    with instead(attention, "jnp", where=where):
+        yield
+
+
+@contextmanager
+def clamped() -> Iterator[None]:
+    with changed(skip, relu=lambda x: jnp.minimum(nn.relu(x), 64)):
+        yield
+
+
+# Trainers
+
+
+@contextmanager
+def one_dropout_key_for_all_steps() -> Iterator[None]:
+    with changed(jax.random, fold_in=lambda key, _: key):
+        yield
+
+
+@contextmanager
+def dropout_key_of_no_seed() -> Iterator[None]:
+    original = jax.random.key
+    with changed(jax.random, key=lambda _: original(0)):
+        yield
+
+
+@contextmanager
+def weights_of_objectives_forgotten() -> Iterator[None]:
+    original = training.total_loss
+
+    def even(task: Task, outputs: Any, targets: Any) -> Array:
+        objectives = tuple(replace(each, weight=1.0) for each in task.objectives)
+        return original(replace(task, objectives=objectives), outputs, targets)
+
+    with changed(training, total_loss=even):
+        yield
+
+
+@contextmanager
+def smoothing_over_the_other_classes() -> Iterator[None]:
+    original = training.total_loss
+
+    def others(task: Task, outputs: Any, targets: Any) -> Array:
+        classes = outputs[task.objectives[0].output].shape[-1]
+        share = classes / (classes - 1)
+        objectives = tuple(replace(o, smoothing=o.smoothing * share) for o in task.objectives)
+        return original(replace(task, objectives=objectives), outputs, targets)
+
+    with changed(training, total_loss=others):
+        yield
+
+
+@contextmanager
+def union_with_the_intersection_twice() -> Iterator[None]:
+    original = training.count
+
+    def count(task: Task, outputs: Any, targets: Any) -> Any:
+        sums = original(task, outputs, targets)
+        return {**sums, "union": sums["union"] + sums["intersection"]}
+
+    with changed(training, count=count):
+        yield
+
+
+@contextmanager
+def warm_up_forgotten() -> Iterator[None]:
+    original = training.make_optimizer
+
+    def at_once(settings: Settings) -> optax.GradientTransformation:
+        return original(replace(settings, warmup_steps=None))
+
+    with changed(training, make_optimizer=at_once):
+        yield
+
+
 # Weights
 
 
@@ -289,4 +398,81 @@ def layers_in_another_order() -> Iterator[None]:
         return true_layout._replace(slots=slots)
 
     with changed(weights, layout=layout):
+        yield
+
+
+# Methods
+
+
+@contextmanager
+def second_largest_class() -> Iterator[None]:
+    def predict(self: Any, x: Any, return_confidence: bool = False) -> Any:
+        probabilities = nn.softmax(self(*x))
+        classes = jnp.argsort(probabilities, axis=-1)[..., -2]
+        confidence = jnp.take_along_axis(probabilities, classes[..., None], axis=-1)[..., 0]
+        return (classes, confidence) if return_confidence else classes
+
+    with changed(inference.InferenceModel, predict=predict):
+        yield
+
+
+@contextmanager
+def decode_stops_early() -> Iterator[None]:
+    original = seq2seq.Seq2Seq.decode
+
+    def early(self: Any, columns: Array, length: Array) -> tuple[Array, Array]:
+        tokens, attention = original(self, columns, length)
+        return tokens.at[:, -1].set(self.num_classes), attention
+
+    with changed(seq2seq.Seq2Seq, decode=early):
+        yield
+
+
+@contextmanager
+def accuracies_as_shares() -> Iterator[None]:
+    original = mnist_cnn.MNISTClassifier.record_epoch
+
+    def shares(self: Any, loss: float, train_accuracy: float, val_accuracy: float) -> None:
+        original(self, loss, train_accuracy / 100, val_accuracy / 100)
+
+    with changed(mnist_cnn.MNISTClassifier, record_epoch=shares):
+        yield
+
+
+@contextmanager
+def config_of_the_defaults() -> Iterator[None]:
+    original = mlp.BasicNet.get_config
+    with changed(mlp.BasicNet, get_config=lambda _: original(mlp.BasicNet())):
+        yield
+
+
+@contextmanager
+def wrapper_in_training_mode() -> Iterator[None]:
+    def call(self: Any, *inputs: Array, train: bool = False) -> Any:
+        return jax.lax.stop_gradient(self.base_model(*inputs, train=train))
+
+    with changed(inference.InferenceModel, __call__=call):
+        yield
+
+
+@contextmanager
+def evaluated_as_a_share() -> Iterator[None]:
+    original = inference.InferenceModel.evaluate
+
+    def evaluate(self: Any, batches: Any) -> tuple[float, int, int]:
+        accuracy, correct, count = original(self, batches)
+        return accuracy / 100, correct, count
+
+    with changed(inference.InferenceModel, evaluate=evaluate):
+        yield
+
+
+@contextmanager
+def saved_in_float32() -> Iterator[None]:
+    original = serialization.to_bytes
+
+    def rounded(variables: Any) -> bytes:
+        return original(jax.tree.map(lambda x: x.astype("float32"), variables))
+
+    with changed(serialization, to_bytes=rounded):
         yield

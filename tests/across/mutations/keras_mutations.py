@@ -15,14 +15,17 @@ from keras_impl import (
     branching,
     dense,
     inception,
+    inference,
     mlp,
+    mnist_cnn,
     recurrent,
     residual,
+    seq2seq,
     skip,
     training,
     unet,
 )
-from keras_impl.engine import probe, weights
+from keras_impl.engine import model, tuning, weights
 from shared.specs import Settings
 from tests.across.mutations import changed, instead, known
 
@@ -259,13 +262,118 @@ def schedule_a_step_late() -> Iterator[None]:
 
 
 @contextmanager
-def momentum_as_keras_keeps_it() -> Iterator[None]:
-    original = probe.KerasStepper._places
+def momentum_of_steps() -> Iterator[None]:
+    with changed(training.SGD, update_step=keras.optimizers.SGD.update_step):
+        yield
 
-    def places(self: Any) -> Any:
-        return {slot: (variables, 1.0) for slot, (variables, _) in original(self).items()}
 
-    with changed(probe.KerasStepper, _places=places):
+# Edges
+
+
+@contextmanager
+def length_of_at_least_one() -> Iterator[None]:
+    original = seq2seq.Seq2Seq.encode
+
+    def encode(self: Any, columns: Any, length: Any) -> Any:
+        return original(self, columns, ops.maximum(length, 1))
+
+    with changed(seq2seq.Seq2Seq, encode=encode):
+        yield
+
+
+@contextmanager
+def masked_row_attends_nowhere() -> Iterator[None]:
+    def softmax(scores: Any, axis: int) -> Any:
+        somewhere = ops.max(scores, axis=axis, keepdims=True) > -1e9
+        return ops.where(somewhere, ops.softmax(scores, axis=axis), 0)
+
+    with instead(attention, "ops", softmax=softmax):
+        yield
+
+
+@contextmanager
+def slope_at_zero() -> Iterator[None]:
+    with instead(mlp, "ops", relu=lambda x: ops.maximum(x, 0)):
+        yield
+
+
+@contextmanager
+def eighth_example() -> Iterator[None]:
+    original = mlp.BasicNet.call
+
+    def call(self: Any, x: Any, training: bool | None = None) -> Any:
+        logits = original(self, x, training=training)
+        if x.shape[0] is None or x.shape[0] <= 7:
+            return logits
+        rest = ops.repeat(logits[:1], x.shape[0] - 7, axis=0)
+        return ops.concatenate([logits[:7], rest])
+
+    with changed(mlp.BasicNet, call=call):
+        yield
+
+
+# Trainers
+
+
+@contextmanager
+def left_is_who_stayed() -> Iterator[None]:
+    original = training.count
+
+    def count(task: Any, outputs: Any, targets: Any) -> Any:
+        sums = original(task, outputs, targets)
+        batch = targets[task.objectives[0].target].shape[0]
+        return {**sums, "left": batch - sums["left"]}
+
+    with changed(training, count=count):
+        yield
+
+
+@contextmanager
+def padding_is_decoded_too() -> Iterator[None]:
+    original = training.count_decoded
+
+    def count(task: Any, outputs: Any, targets: Any, tokens: Any) -> Any:
+        expected = targets[task.objectives[0].target]
+        decoded = training.number(tokens == expected)
+        return {**original(task, outputs, targets, tokens), "decoded": decoded}
+
+    with changed(training, count_decoded=count):
+        yield
+
+
+@contextmanager
+def schedule_that_never_moves() -> Iterator[None]:
+    with changed(training, make_schedule=lambda settings: training.exact(settings.learning_rate)):
+        yield
+
+
+@contextmanager
+def trained_without_training() -> Iterator[None]:
+    original = training.Measured.call
+
+    def call(self: Any, batch: Any, training: bool | None = None) -> Any:
+        del training
+        return original(self, batch, training=False)
+
+    with changed(training.Measured, call=call):
+        yield
+
+
+@contextmanager
+def dropout_of_one_seed() -> Iterator[None]:
+    original = model.seed_dropout
+    with changed(model, seed_dropout=lambda native, _: original(native, 0)):
+        yield
+
+
+@contextmanager
+def clipping_of_the_tuned_variant_forgotten() -> Iterator[None]:
+    original = tuning.make_optimizer
+
+    def unclipped(settings: Settings) -> Any:
+        return original(replace(settings, clip_norm=None))
+
+    with changed(tuning, make_optimizer=unclipped):
         yield
 
 
@@ -309,4 +417,95 @@ def tensors_called_otherwise() -> Iterator[None]:
     rules = {"kernel": ("kernel", (1, 0)), "bias": ("bias", (0,))}
     tensors = {**weights._TENSORS, layers.Dense: rules}
     with changed(weights, _TENSORS=tensors):
+        yield
+
+
+# Methods
+
+
+@contextmanager
+def confidence_is_the_logit() -> Iterator[None]:
+    with instead(inference, "ops", softmax=lambda logits, axis: logits):  # noqa: ARG005
+        yield
+
+
+@contextmanager
+def attention_of_the_first_step() -> Iterator[None]:
+    read, decode = seq2seq.Seq2Seq.read, seq2seq.Seq2Seq.decode
+
+    def first(self: Any, columns: Any, length: Any) -> Any:
+        seen = []
+
+        def noted(tokens: Any, memory: Any, mask: Any) -> Any:
+            logits, attention = read(self, tokens, memory, mask)
+            seen.append(attention)
+            return logits, attention
+
+        vars(self)["read"] = noted
+        try:
+            tokens, _ = decode(self, columns, length)
+        finally:
+            del vars(self)["read"]
+        return tokens, seen[0]
+
+    with changed(seq2seq.Seq2Seq, decode=first):
+        yield
+
+
+@contextmanager
+def features_after_the_dense_layer() -> Iterator[None]:
+    def features(self: Any, x: Any) -> Any:
+        dense, relu = self.classifier.layers[:2]
+        return ops.stop_gradient(relu(dense(self.flat_features(x))))
+
+    with changed(mnist_cnn.MNISTClassifier, extract_features=features):
+        yield
+
+
+@contextmanager
+def epochs_forgotten() -> Iterator[None]:
+    def last(self: Any, loss: float, train_accuracy: float, val_accuracy: float) -> None:
+        self.losses, self.train_accuracy = [loss], [train_accuracy]
+        self.val_accuracy = [val_accuracy]
+
+    with changed(mnist_cnn.MNISTClassifier, record_epoch=last):
+        yield
+
+
+@contextmanager
+def argument_not_in_config() -> Iterator[None]:
+    original = mlp.BasicNet.get_config
+
+    def fewer(self: Any) -> dict[str, Any]:
+        return {n: value for n, value in original(self).items() if n != "dropout_rate"}
+
+    with changed(mlp.BasicNet, get_config=fewer):
+        yield
+
+
+@contextmanager
+def gradient_stopped_nowhere() -> Iterator[None]:
+    with instead(inference, "ops", stop_gradient=lambda x: x):
+        yield
+
+
+@contextmanager
+def batches_in_reverse() -> Iterator[None]:
+    original = inference.InferenceModel.predict_batch
+
+    def reverse(self: Any, batches: Any) -> Any:
+        classes, labels = original(self, batches)
+        return ops.flip(classes), labels
+
+    with changed(inference.InferenceModel, predict_batch=reverse):
+        yield
+
+
+@contextmanager
+def weights_not_read() -> Iterator[None]:
+    class Half(layers.Dense):
+        def load_own_variables(self, store: Any) -> None:
+            self.kernel.assign(store["0"])
+
+    with known(weights._TENSORS, Half, layers.Dense), instead(mlp, "layers", Dense=Half):
         yield

@@ -1,7 +1,7 @@
 """Mutations of the PyTorch panel; `catalogue` says what each is and how it must be found."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -15,8 +15,11 @@ from tests.across.mutations import changed, instead
 from torch_impl import (
     attention,
     branching,
+    early_exit,
     inception,
+    inference,
     mlp,
+    mnist_cnn,
     recurrent,
     residual,
     seq2seq,
@@ -328,6 +331,137 @@ def clipped_with_a_small_number() -> Iterator[None]:
         yield
 
 
+# Edges
+
+
+@contextmanager
+def exit_above_the_threshold() -> Iterator[None]:
+    def above(self: Any, early_logits: Tensor) -> Tensor:
+        return (torch.softmax(early_logits, dim=-1).amax(dim=-1) > self.threshold).all()
+
+    with changed(early_exit.EarlyExitNet, is_confident=above):
+        yield
+
+
+@contextmanager
+def last_of_those_alike() -> Iterator[None]:
+    original = inference.InferenceModel.predict
+
+    def predict(self: Any, x: Any, return_confidence: bool = False) -> Any:
+        _, confidence = original(self, x, True)
+        logits = self(*x) if isinstance(x, tuple) else self(x)
+        classes = logits.shape[-1] - 1 - logits.flip(-1).argmax(dim=-1)
+        return (classes, confidence) if return_confidence else classes
+
+    with changed(inference.InferenceModel, predict=predict):
+        yield
+
+
+@contextmanager
+def mean_of_no_label() -> Iterator[None]:
+    original = training.total_loss
+
+    def divided(task: Any, outputs: Any, targets: Any) -> Tensor:
+        counts = (targets[task.objectives[0].target] >= 0).sum()
+        return original(task, outputs, targets) * counts / counts
+
+    with changed(training, total_loss=divided):
+        yield
+
+
+@contextmanager
+def input_changed_in_place() -> Iterator[None]:
+    original = inference.InferenceModel.forward
+
+    def forward(self: Any, *inputs: Tensor) -> Any:
+        outputs = original(self, *inputs)
+        inputs[0].relu_()
+        return outputs
+
+    with changed(inference.InferenceModel, forward=forward):
+        yield
+
+
+# Trainers
+
+
+@contextmanager
+def gradients_not_zeroed() -> Iterator[None]:
+    with changed(torch.optim.Optimizer, zero_grad=lambda *_, **__: None):
+        yield
+
+
+@contextmanager
+def trained_in_evaluation_mode() -> Iterator[None]:
+    original = training.Trainer.train_step
+    train = nn.Module.train
+
+    def train_step(self: Any, inputs: Any, targets: Any) -> Any:
+        with changed(nn.Module, train=lambda module, mode=True: train(module, False)):  # noqa: ARG005
+            return original(self, inputs, targets)
+
+    with changed(training.Trainer, train_step=train_step):
+        yield
+
+
+@contextmanager
+def evaluated_in_training_mode() -> Iterator[None]:
+    original = training.Trainer.evaluation_step
+
+    def evaluation_step(self: Any, inputs: Any, targets: Any) -> Any:
+        with changed(nn.Module, eval=nn.Module.train):
+            return original(self, inputs, targets)
+
+    with changed(training.Trainer, evaluation_step=evaluation_step):
+        yield
+
+
+@contextmanager
+def clipping_forgotten() -> Iterator[None]:
+    with changed(training, clip=lambda *_: None):
+        yield
+
+
+@contextmanager
+def schedule_forgotten() -> Iterator[None]:
+    def constant(optimizer: Any, _: Any) -> Any:
+        return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda _: 1.0)
+
+    with changed(training, make_schedule=constant):
+        yield
+
+
+@contextmanager
+def seed_of_dropout_forgotten() -> Iterator[None]:
+    with instead(training, "torch", manual_seed=lambda _: None):
+        yield
+
+
+@contextmanager
+def all_labels_counted() -> Iterator[None]:
+    original = training.count
+
+    def count(task: Any, outputs: Any, targets: Any) -> Any:
+        labels = targets[task.objectives[0].target]
+        return {**original(task, outputs, targets), "counted": torch.tensor(labels.numel())}
+
+    with changed(training, count=count):
+        yield
+
+
+@contextmanager
+def rate_of_the_tuned_variant() -> Iterator[None]:
+    original = training.make_optimizer
+
+    def faster(module: nn.Module, settings: Any, variant: str = "idiomatic") -> Any:
+        by = 1.001 if variant == "tuned" else 1.0
+        changed_rate = replace(settings, learning_rate=settings.learning_rate * by)
+        return original(module, changed_rate, variant)
+
+    with changed(training, make_optimizer=faster):
+        yield
+
+
 # Weights
 
 
@@ -339,4 +473,80 @@ def weights_through_float32() -> Iterator[None]:
         original(module, {name: a.astype(np.float32) for name, a in arrays.items()})
 
     with changed(weights, from_canonical=rounded):
+        yield
+
+
+# Methods
+
+
+@contextmanager
+def softmax_over_examples() -> Iterator[None]:
+    def softmax(logits: Tensor, dim: int) -> Tensor:
+        del dim
+        return torch.softmax(logits, dim=0)
+
+    with instead(inference, "torch", softmax=softmax):
+        yield
+
+
+@contextmanager
+def decode_starts_with_a_digit() -> Iterator[None]:
+    def full(shape: Any, value: int, **options: Any) -> Tensor:
+        del value
+        return torch.full(shape, 0, **options)
+
+    with instead(seq2seq, "torch", full=full):
+        yield
+
+
+@contextmanager
+def writes_after_the_end() -> Iterator[None]:
+    with instead(seq2seq, "torch", where=lambda condition, end, tokens: tokens):  # noqa: ARG005
+        yield
+
+
+@contextmanager
+def gradient_through_features() -> Iterator[None]:
+    kind = mnist_cnn.MNISTClassifier
+    with changed(kind, extract_features=kind.flat_features):
+        yield
+
+
+@contextmanager
+def accuracies_swapped() -> Iterator[None]:
+    original = mnist_cnn.MNISTClassifier.record_epoch
+
+    def swapped(self: Any, loss: float, train_accuracy: float, val_accuracy: float) -> None:
+        original(self, loss, val_accuracy, train_accuracy)
+
+    with changed(mnist_cnn.MNISTClassifier, record_epoch=swapped):
+        yield
+
+
+@contextmanager
+def sizes_swapped() -> Iterator[None]:
+    original = mlp.BasicNet.get_config
+
+    def swapped(self: Any) -> dict[str, Any]:
+        config = original(self)
+        sizes = {"input_size": config["output_size"], "output_size": config["input_size"]}
+        return {**config, **sizes}
+
+    with changed(mlp.BasicNet, get_config=swapped):
+        yield
+
+
+@contextmanager
+def gradient_through_the_wrapper() -> Iterator[None]:
+    with instead(inference, "torch", no_grad=nullcontext):
+        yield
+
+
+@contextmanager
+def bias_not_read() -> Iterator[None]:
+    def load(self: Any, state: dict[str, Tensor]) -> Any:
+        rest = {name: tensor for name, tensor in state.items() if name != "fc3.bias"}
+        return nn.Module.load_state_dict(self, rest, strict=False)
+
+    with changed(mlp.BasicNet, load_state_dict=load):
         yield

@@ -3,8 +3,8 @@
 import numpy as np
 
 from shared.parity.checks import _outputs
-from shared.parity.collect import BATCHES
 from shared.parity.evidence import CaseEvidence
+from shared.parity.samples import BATCHES
 from shared.specs import SPECS
 
 CASE = SPECS["basic_net"].cases[0]

@@ -1,14 +1,11 @@
-"""What one backend shows by itself: its dropout, and its two variants held against each other."""
+"""What one backend's layers show by themselves: their dropout."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from shared.differences import TOLERANCES, difference
-from shared.interface import VARIANTS
-from shared.parity import recipes
 from shared.parity.evidence import CaseEvidence
-from shared.parity.judge.results import Differences, Result
+from shared.parity.judge.results import Result
 
 DROPOUT_DEVIATIONS = 6.0
 SCALED = 1e-5
@@ -38,25 +35,3 @@ def dropout(case: CaseEvidence, dtype: str) -> Iterator[tuple[str, Result]]:
             name,
             Result("failed" if problems else "passed", detail="; ".join(problems) or message),
         )
-
-
-def variants(evidence: CaseEvidence) -> Result | None:
-    """Both variants of one backend, which must be the same in float64; None where there are none.
-
-    The first step from given weights may differ by rounding; a second one starts from there.
-    """
-    one, other = (evidence.under("float64", f"variants/{variant}") for variant in VARIANTS)
-    if not one and not other:
-        return None
-    differences = Differences()
-    for name in {**one, **other}:
-        if name not in one or name not in other:
-            differences.problems.append(f"{name} is in one variant alone")
-            continue
-        try:
-            differences.values[name] = difference(one[name], other[name])
-        except ValueError as error:
-            differences.problems.append(f"{name}: {error}")
-        first = name.startswith("forward/") or name.split("/")[1] == "0"
-        differences.allowed[name] = TOLERANCES["float64"] if first else recipes.TRAINED
-    return differences.result()

@@ -1,0 +1,70 @@
+"""What passes through a network show: outputs, layers, the loss, gradients, statistics, dropout."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+import numpy as np
+
+from shared.interface import Probe
+from shared.parity import recipes, samples
+from shared.parity.collect.arrays import cast, under
+from shared.parity.collect.plan import Plan
+from shared.parity.evidence import Arrays
+from shared.specs import Case
+
+
+def sample_batch(case: Case, batch: int, dtype: str) -> Arrays:
+    """Random inputs, with digits that float32 has."""
+    return cast(samples.sample_inputs(case.network, batch, "float32"), dtype)
+
+
+def passes(probe: Probe, plan: Plan, dtype: str) -> Arrays:
+    """Passes in both modes: what layers do, the loss, gradients, statistics and dropout."""
+    network, task = plan.case.network, plan.task
+    inputs = sample_batch(plan.case, recipes.BATCH, dtype)
+    arrays = under("inputs", inputs)
+    arrays |= under("evaluation", probe.watch(inputs, train=False))
+    if task is None:  # a frozen network has no training mode
+        return arrays
+    targets = cast(recipes.sample_targets(network, task, recipes.BATCH), dtype)
+    arrays |= under("targets", targets)
+    derivatives = probe.differentiate({**inputs, **targets}, task)
+    arrays |= under("training", derivatives.activations)
+    arrays["loss/value"] = derivatives.loss
+    arrays |= under("gradients", derivatives.gradients)
+    arrays |= under("input gradients", derivatives.input_gradients)
+    arrays |= under("buffers", derivatives.buffers)
+    rates = probe.dropouts()
+    if rates:
+        masked = probe.differentiate({**inputs, **targets}, task, dropout=partial(_mask, rates))
+        arrays["dropout loss/value"] = masked.loss
+        arrays |= under("dropout gradients", masked.gradients)
+        arrays |= under("own dropout", own_dropout(probe, inputs, rates))
+    return arrays
+
+
+def _mask(rates: Mapping[str, float], name: str, shape: tuple[int, ...]) -> np.ndarray:
+    return samples.dropout_mask(rates[name], name, shape)
+
+
+def own_dropout(probe: Probe, inputs: Arrays, rates: Mapping[str, float]) -> Arrays:
+    """What a framework's own dropout does with the values that are not 0 anyway."""
+    own = probe.watch(inputs, train=True, dropout="own")
+    still = probe.watch(inputs, train=False, dropout="own")
+    figures = {}
+    for name, rate in rates.items():
+        before, after = own[f"{name}:in"], own[f"{name}:out"]
+        counts = before != 0
+        kept = counts & (after != 0)
+        off = np.abs(after[kept] * (1 - rate) - before[kept])
+        figures[name] = np.array(
+            [
+                kept.sum() / counts.sum(),
+                counts.sum(),
+                off.max(initial=0) / np.abs(before).max(),
+                np.abs(still[f"{name}:out"] - still[f"{name}:in"]).max(),
+            ]
+        )
+    return figures
