@@ -30,7 +30,7 @@ def parity(backends: Backends, device: Device, proof: ProofOptions, options: Opt
     """Prove that the panels hold the same networks, rung by rung.
 
     With files of evidence: hold these against each other, without any framework. All architectures
-    take 15 to 25 minutes on 2 cores, two thirds of it with --no-trainings. Exits with 1 when a
+    take 10 to 20 minutes on 2 cores, two thirds of it with --no-trainings. Exits with 1 when a
     check fails, a comparison is missing, or there was nothing to compare.
     """
     from shared import caches
