@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from shared.specs import Settings, Task
+from shared.specs import Settings, Spec, Task
 
 ARCHITECTURE = "basic_net"
 """Whose trained case they are tried on. What an optimizer does with a tensor is the same in every
@@ -77,3 +77,8 @@ def _combinations() -> dict[str, Combination]:
 
 
 COMBINATIONS = _combinations()
+
+
+def of(spec: Spec) -> tuple[str, ...]:
+    """Those that an architecture's trainers are tried with."""
+    return tuple(COMBINATIONS) if spec.name == ARCHITECTURE else ()

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import reduce
 from pathlib import Path
+from typing import Any
 
-from shared.differences import unequal
+from shared.differences import TOLERANCES, unequal
 from shared.errors import EvidenceError
-from shared.parity import evidence
+from shared.parity import collect, combinations, evidence, recipes
 from shared.parity.checks import Outcome, case_checks
 from shared.parity.evidence import Asked, Evidence
-from shared.specs import SPECS, Case
+from shared.specs import SPECS, Case, Spec
 
 
 def compare_files(paths: Sequence[Path], dtypes: Sequence[str] = ("float64", "float32")) -> Outcome:
@@ -44,7 +47,7 @@ def compare_files(paths: Sequence[Path], dtypes: Sequence[str] = ("float64", "fl
         problem = _mismatch(case, read, labels)
         if problem:
             raise EvidenceError(problem)
-        asked = _asked([one.asked for one in cases.values()], outcome.notes)
+        asked = _asked(spec, case, [one.asked for one in cases.values()], outcome.notes)
         for dtype in dtypes:
             if all(dtype in one.arrays for one in cases.values()):
                 outcome.checks += case_checks(spec, case, dtype, labels, cases, {}, asked)
@@ -72,21 +75,35 @@ def _check_runs(read: Sequence[Evidence], paths: Sequence[Path]) -> None:
         seen[one.run] = path
 
 
-def _asked(all_asked: Sequence[Asked], notes: list[str]) -> Asked:
-    """What all evidence of a case was asked for; what only some was is noted."""
-    common = all_asked[0]
-    for one in all_asked[1:]:
-        common = common.common(one)
-    trainings = {(one.recipes, one.steps, one.further) for one in all_asked}
-    parts = {
-        "trainings (optimizers, teacher-forced, resume)": len(trainings) > 1,
-        "the backends' variants": len({one.variants for one in all_asked}) > 1,
+def _asked(spec: Spec, case: Case, all_asked: Sequence[Asked], notes: list[str]) -> Asked:
+    """What evidence of a case must have, by the spec; trainings if all files have them alike.
+
+    A file cannot ask for less by itself: only trainings can be left out of one.
+    """
+    whole = collect.plan(spec, case, TOLERANCES, trainings=False).asked
+    common = reduce(Asked.common, all_asked)
+    whole = replace(whole, methods=common.methods)
+    parts: dict[str, set[tuple[Any, ...]]] = {
+        "trainings (optimizers, teacher-forced, resume)": {
+            (one.recipes, one.steps, one.further) for one in all_asked
+        },
+        "methods apart from a dtype": {one.methods for one in all_asked},
     }
-    for part, differs in parts.items():
+    for part, kinds in parts.items():
         note = f"not compared, for not all files have it alike: {part}"
-        if differs and note not in notes:
+        if len(kinds) > 1 and note not in notes:
             notes.append(note)
-    return common
+    if not any(one.methods for one in all_asked):
+        whole = replace(whole, methods=("float64", "float32"))
+    if not all(one.recipes for one in all_asked) or case != recipes.trained_case(spec):
+        return whole
+    return replace(
+        whole,
+        recipes=recipes.of(spec),
+        steps=common.steps,
+        further=common.further or recipes.FURTHER,
+        combinations=combinations.of(spec),
+    )
 
 
 def _labels(read: Sequence[Evidence]) -> list[str]:

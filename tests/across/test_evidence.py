@@ -226,6 +226,31 @@ def test_what_all_sides_lack_is_missing(
         assert any(check.between == name for check in bad), [*recorded]
 
 
+@pytest.mark.parametrize("rung", ["variants", "methods"])
+def test_a_file_cannot_ask_for_less(
+    recorded: dict[str, Evidence], tmp_path: Path, rung: str
+) -> None:
+    """Evidence that says it was asked for nothing, and has nothing, is no pass on any side."""
+    paths = []
+    for name, original in recorded.items():
+        cases = {
+            label: replace(
+                case,
+                asked=replace(case.asked, variants=0, singles=0, methods=()),
+                arrays={
+                    dtype: {n: a for n, a in of.items() if not n.startswith(f"{rung}/")}
+                    for dtype, of in case.arrays.items()
+                },
+            )
+            for label, case in original.cases.items()
+        }
+        paths.append(tmp_path / f"{name}.safetensors")
+        evidence.write(paths[-1], replace(original, cases=cases))
+    outcome = compare_files(paths)
+    assert not outcome.proved
+    assert outcome.count("missing")
+
+
 def test_a_difference_in_a_file_is_found_and_located(
     recorded: dict[str, Evidence], files: dict[str, Path], tmp_path: Path
 ) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from shared.parity import combinations, edges, recipes
-from shared.parity.combinations import COMBINATIONS
 from shared.parity.evidence import Arrays, Asked
 from shared.specs import Case, Spec, Task
 
@@ -68,7 +67,6 @@ def plan(
     singles = recipes.SINGLE_STEPS if case == recipes.trained_case(spec) else 0
     if variants and task is not None and recipes.is_whole(spec, case):
         both_variants = recipes.random_batches(case.network, task, recipes.SINGLE_STEPS)
-    tried = tuple(COMBINATIONS) if batches and spec.name == combinations.ARCHITECTURE else ()
     return Plan(
         case,
         tuple(dtypes),
@@ -78,7 +76,7 @@ def plan(
         recipes=recipes.of(spec),
         both_variants=both_variants,
         singles=min(singles, len(both_variants)),
-        combinations=tried if variants else (),
+        combinations=combinations.of(spec) if batches and variants else (),
         sizes=edges.sizes(spec, case, "float64"),
         whole=recipes.is_whole(spec, case),
     )
