@@ -23,6 +23,9 @@ pairs, and for steps of Adam, which divides by them."""
 CEILING = 1e-2
 """More than this never passes, whatever rounding was measured: it would say nothing."""
 
+MOST_BOUNDED = 0.5
+"""More than this is neither rounding that grew nor a kink, whatever else is known."""
+
 UNIT = 2.0**-23
 MIXED_UNIT = 2.0**-8
 """bfloat16's unit roundoff."""
@@ -199,6 +202,7 @@ def sketch_difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
         raise ValueError("there are values that are not finite")
     distance, size = np.linalg.norm((a - b)[..., :-1], axis=-1), a[..., -1]
+    distance = np.maximum(distance, np.abs(size - b[..., -1]))  # the norms differ by no more
     alike = np.where(distance == 0, 0.0, np.inf)
     return np.divide(distance, size, out=alike, where=size > 0)
 

@@ -143,6 +143,8 @@ def case_checks(
                 yield row(rung, f"{a}-{b}", lost)
             continue
         pair = judge.Pair(evidence[a], evidence[b], dtype)
+        if pair.a.dropouts or pair.b.dropouts or expected.drops(case.network):
+            yield row("dropout", f"{a}-{b}", judge.rates(pair), "rates")
         for rung, part, result in judge.rungs(pair, asked, trained=task is not None):
             yield row(rung, f"{a}-{b}", result, part)
 
@@ -166,6 +168,9 @@ def _counts(evidence: CaseEvidence, case: Case, dtype: str) -> Result:
         for kind in ("parameter", "buffer")
     }
     counts = (sizes["parameter"], sizes["buffer"])
+    others = [row.name for row in evidence.tables[dtype] if row.dtype != dtype]
+    if others:
+        return Result("failed", detail=f"not in {dtype}: {', '.join(others)}")
     right = (case.parameters, case.buffers)
     if counts == right:
         return Result("passed", detail=f"{counts[0]:,} parameters, {counts[1]:,} in buffers")

@@ -38,6 +38,12 @@ RUNGS = {
 }
 """The rung that arrays are for, where it has another name than theirs."""
 
+IN_DTYPE = ("weights", "forward", "evaluation", "training", "loss", "gradients", "buffers")
+"""What is computed in the dtype of the evidence."""
+
+TRAINED = ("first gradients", "first", "steps")
+"""What is only looked at where a training differs: that it is finite is looked at here."""
+
 SKETCH = differences.sketch(np.zeros(1)).shape
 
 
@@ -87,7 +93,7 @@ def _arrays(
         yield "dropout loss/value", ()
         yield from ((f"dropout gradients/{name}", shape) for name, shape in trained.items())
         yield from ((f"own dropout/{name}", (4,)) for name in evidence.dropouts)
-    yield from _trainings(asked, evidence, dtype, tensors, trained)
+    yield from _trainings(case, asked, evidence, dtype, tensors, trained)
     for variant in VARIANTS:
         for name in asked.combinations:
             start = f"combinations/{variant}/{name}"
@@ -173,6 +179,7 @@ def _methods(
 
 
 def _trainings(
+    case: Case,
     asked: Asked,
     evidence: CaseEvidence,
     dtype: str,
@@ -197,6 +204,8 @@ def _trainings(
             if "float64" in evidence.arrays:
                 yield from ((f"{rung}/{name}", (asked.steps, *SKETCH)) for name in tensors)
     for recipe in recipes.resumed(asked):
+        for name, tensor in case.network.outputs.items():
+            yield f"resume/{recipe}/outputs/{name}", (BATCHES[-1], *tensor.shape)
         for name in state(recipe):
             yield f"resume/{recipe}/steps/{name}", (asked.further, *SKETCH)
         for name in trained:
@@ -234,6 +243,7 @@ def _variants(
             yield f"{start}/lent/after/{name}", (32,)
         if dtype == "float64" and variant == "idiomatic":
             for step in range(asked.singles):
+                yield f"{start}/{recipes.SINGLE}/{step}/figures/loss", ()
                 for name, shape in tensors.items():
                     yield f"{start}/{recipes.SINGLE}/{step}/{name}", shape
         if dtype == "float64" and asked.singles and (evidence.dropouts or drops(network)):
@@ -266,9 +276,16 @@ def absent(
     arrays_of = evidence.arrays.get(dtype, {})
     for name, shape in arrays(spec, case, asked, evidence, dtype).items():
         array = arrays_of.get(name)
-        if array is not None and shape in (None, array.shape):
-            continue
         start = name.partition("/")[0]
-        problem = name if array is None else f"{name} in the shape {shape}"
+        if array is None:
+            problem = name
+        elif shape not in (None, array.shape):
+            problem = f"{name} in the shape {shape}"
+        elif start in IN_DTYPE and array.dtype.kind == "f" and array.dtype != dtype:
+            problem = f"{name} in {dtype}"
+        elif start in TRAINED and not np.isfinite(array).all():
+            problem = f"{name} of finite numbers"
+        else:
+            continue
         lacking.setdefault(RUNGS.get(start, start), []).append(problem)
     return lacking

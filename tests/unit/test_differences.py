@@ -246,3 +246,12 @@ def test_unpadded_takes_borders_of_zeros_alone_away() -> None:
     a, _, offset = differences.unpadded(border, image)
     assert offset is None
     assert a.shape == border.shape
+
+
+def test_a_sketch_has_its_norm_compared_too() -> None:
+    one = np.stack([differences.sketch(np.ones(9)), differences.sketch(np.ones(9))])
+    other = one.copy()
+    other[1, -1] *= 1e3
+    steps = differences.sketch_difference(one, other)
+    assert steps[0] == 0
+    assert steps[1] > 100

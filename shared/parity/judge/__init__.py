@@ -10,6 +10,7 @@ from shared.parity.judge.edges import alone as edges_alone
 from shared.parity.judge.edges import edges
 from shared.parity.judge.methods import methods
 from shared.parity.judge.pair import Pair
+from shared.parity.judge.passes import rates
 from shared.parity.judge.results import Differences, Result, Status
 from shared.parity.judge.rungs import rungs
 from shared.parity.judge.shipped import shipped_step
@@ -33,6 +34,7 @@ __all__ = [
     "edges_alone",
     "is_held",
     "methods",
+    "rates",
     "resumed",
     "rungs",
     "shipped_step",

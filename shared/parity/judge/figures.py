@@ -12,9 +12,17 @@ from shared.specs import END, Objective, Task
 Arrays = Mapping[str, np.ndarray]
 
 
-def is_loss(name: str) -> bool:
-    """Whether a figure is a number that is rounded, and no count."""
-    return name.rpartition("/")[2] == "loss"
+COUNTS = ("correct", "counted", "intersection", "union", "left", "digits", "decoded")
+
+
+def is_count(name: str) -> bool:
+    """Whether an array's name is that of a count."""
+    return name.rpartition("/")[2] in COUNTS
+
+
+def is_known(name: str, dtype: str) -> bool:
+    """Whether two backends must count the same: what is right may be decided by rounding."""
+    return dtype == "float64" or name.rpartition("/")[2] in ("counted", "digits")
 
 
 def reference(

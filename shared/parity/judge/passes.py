@@ -132,5 +132,19 @@ def buffers(pair: Pair) -> Differences:
     return differences
 
 
+def rates(pair: Pair) -> Result:
+    """The dropout layers of both, and the shares that they drop."""
+    ours, theirs = pair.a.dropouts, pair.b.dropouts
+    problems = [
+        f"{name} drops {ours.get(name, 'nothing')} in {pair.a.backend}, "
+        f"{theirs.get(name, 'nothing')} in {pair.b.backend}"
+        for name in dict.fromkeys([*ours, *theirs])
+        if ours.get(name) != theirs.get(name)
+    ]
+    if problems or not ours:
+        return Result("failed", detail="; ".join(problems) or "there are no rates")
+    return Result("passed", detail=f"{len(ours)} layers")
+
+
 def _row(row: Any) -> str:
     return f"{row.kind} {row.shape} {row.dtype}" if row else "missing"

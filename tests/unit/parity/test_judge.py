@@ -372,6 +372,15 @@ def test_a_drift_that_both_have_does_not_make_anything_pass() -> None:
     assert failed.tolerance <= CEILING
 
 
+def test_a_drift_that_one_alone_has_is_bounded_at_no_distance() -> None:
+    """A training that goes elsewhere in float32 alone, from its second step on, is none of it."""
+    one = trained("float32", 1, 1e-6)
+    for factor in (2.0, -1.0, 0.0, 1e3):
+        other = trained("float32", 2, 1e-6)
+        other["steps/adam/conv.weight"][1:] *= factor
+        assert training(one, other)["optimizers adam"].status == "failed"
+
+
 def test_a_drift_that_comes_late_does_not_excuse_an_early_one() -> None:
     late, early = trained("float32", 1, 1e-6), trained("float32", 2, 1e-6)
     early["steps/adam/conv.weight"][1:] = (
@@ -458,6 +467,8 @@ def test_a_kink_in_a_training_is_seen_in_one_backends_own_rounding() -> None:
     assert handed_over("float32", landed=1e-3, exact=1e-3).status == "failed"
     # Nor where single steps are wrong.
     assert handed_over("float32", landed=1e-3, wrong=0.5).status == "failed"
+    # Nor at any distance.
+    assert handed_over("float32", landed=2.0).status == "failed"
     # Nor where it began elsewhere.
     assert handed_over("float32", landed=1e-3, loaded=1e-3).status == "failed"
 

@@ -212,6 +212,26 @@ def test_a_kink_may_change_few_single_steps() -> None:
         assert pair("float32", {f"RECIPE/{smooth}": 1.1}).status == "failed"
 
 
+def test_a_kink_is_not_any_distance() -> None:
+    for factor in (-100.0, 3.0):
+        assert pair("float32", {"RECIPE/1/fc.weight": factor}).status == "failed"
+
+
+def test_outputs_after_a_training_are_held_too() -> None:
+    assert pair(changes={"RECIPE/after/outputs/logits": 1 + 1e-9}).status == "failed"
+
+
+def test_labels_that_count_are_counted_in_float32_too() -> None:
+    assert pair("float32", {"RECIPE/before/counted": 2.0}).status == "failed"
+
+
+def test_variants_have_one_dtype() -> None:
+    of = of_variant("float32")
+    wide = {name: array.astype(np.float64) for name, array in of.items()}
+    by = {"float32": {"idiomatic": of, "tuned": wide}}
+    assert judge.variants(evidence("torch", by), "float32").status == "failed"
+
+
 def test_a_running_variance_may_be_the_unbiased_one() -> None:
     """PyTorch's changes are n / (n - 1) times the others', and nothing else."""
     start = samples.starting_weights(TABLE, "float32", recipes.SEED)["bn.running_var"]
