@@ -237,10 +237,23 @@ def _variants(
                 yield from ((f"{start}/{recipe}/{step}/figures/{name}", ()) for name in steps)
                 for name, shape in tensors.items():
                     yield f"{start}/{recipe}/{step}/{name}", shape
+                if recipe != recipes.SINGLE:
+                    yield from ((f"{start}/{recipe}/{step}/evaluated/{n}", None) for n in figures)
+            if recipe != recipes.SINGLE:
+                for row in evidence.tables[dtype]:
+                    if row.kind == "parameter":
+                        yield f"{start}/{recipe}/uncounted step/{row.name}", row.shape
         batches = [f"batch {n}" for n in range(recipes.steps_of_trainers(asked, dtype))]
         for name in ["evaluated", *batches]:
             yield f"{start}/lent/before/{name}", (32,)
             yield f"{start}/lent/after/{name}", (32,)
+        if dtype == "float64" and asked.singles:
+            for size in recipes.SIZES:
+                for name, tensor in network.outputs.items():
+                    yield f"{start}/sizes/{size}/{name}", (size, *tensor.shape)
+            if methods.logits(network):
+                yield f"{start}/predict/classes", None
+                yield f"{start}/predict/confidence", None
         if dtype == "float64" and variant == "idiomatic":
             for step in range(asked.singles):
                 yield f"{start}/{recipes.SINGLE}/{step}/figures/loss", ()
@@ -250,7 +263,8 @@ def _variants(
             for name in ("one", "again", "another", "none"):
                 yield f"{start}/dropout/{name}", (recipes.MASKED,)
             for name in ("evaluated", "evaluated without"):
-                yield f"{start}/dropout/{name}", (1,)
+                yield f"{start}/dropout/{name}", (recipes.MASKED,)
+            yield f"{start}/dropout/moved", ()
 
 
 def scored(task: Task) -> list[str]:

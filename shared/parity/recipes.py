@@ -73,6 +73,9 @@ SINGLE = "single steps"
 EVALUATED = 7
 """Examples in what a trainer evaluates: a prime, and another number than it trains on."""
 
+SIZES = (1, 13)
+"""Batches of other sizes that both variants' outputs are looked at for."""
+
 MASKED = 3
 """Steps on one batch that show whether each has masks of its own."""
 
@@ -166,9 +169,9 @@ def steps_of_trainers(asked: Asked, dtype: str) -> int:
     return asked.variants if dtype == "float64" else asked.singles
 
 
-def still(*, dropout: bool) -> Settings:
-    """With these no weight moves by more than rounding."""
-    return Settings(optimizer="sgd", learning_rate=1e-30, momentum=0.0, dropout=dropout)
+def still(*, dropout: bool, rate: float = 1e-30) -> Settings:
+    """With these no weight moves by more than rounding, unless another rate is given."""
+    return Settings(optimizer="sgd", learning_rate=rate, momentum=0.0, dropout=dropout)
 
 
 def task_of_trainers(task: Task, dtype: str) -> Task:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from shared.interface import Model, Trainer
-from shared.parity import combinations, edges, recipes, samples
+from shared.parity import combinations, edges, methods, recipes, samples
 from shared.parity.collect.arrays import Lent, Track, cast, under
 from shared.parity.collect.passes import sample_batch
 from shared.parity.collect.plan import Plan
@@ -40,6 +40,9 @@ def trainers(subject: Subject, variant: str, dtype: str) -> Arrays:
     evaluated = lent.lend("evaluated", _evaluated(plan, dtype))
     arrays = _training(model, task, settings, batches, evaluated)
     arrays |= under("lent", lent.digests())
+    if dtype == "float64" and plan.singles:
+        model.load_weights(start)
+        arrays |= _further(model, plan)
     if dtype == "float64" and variant == "idiomatic" and plan.singles:
         arrays |= under(recipes.SINGLE, _by_gradients(subject))
     if dtype == "float64" and plan.singles and subject.probes[dtype].dropouts():
@@ -104,6 +107,7 @@ def _training(
 ) -> Arrays:
     """Every training of some settings, from the same weights."""
     start, inputs = model.weights(), {name: evaluated[name] for name in model.network.inputs}
+    parameters = {row.name for row in model.table() if row.kind == "parameter"}
     arrays = under("forward", model(inputs))
     for recipe, each in settings.items():
         model.load_weights(start)
@@ -116,6 +120,9 @@ def _training(
             arrays |= under(f"{recipe}/{index}/figures", _figures(trainer.train_step(batch)))
             after = model.weights()
             arrays |= under(f"{recipe}/{index}", {n: after[n] - before[n] for n in after})
+            if recipe != recipes.SINGLE:  # the next step comes after an evaluation
+                seen = _figures(trainer.evaluation_step(evaluated))
+                arrays |= under(f"{recipe}/{index}/evaluated", seen)
         arrays |= under(f"{recipe}/after", _figures(trainer.evaluation_step(evaluated)))
         arrays |= under(f"{recipe}/after/outputs", model(inputs))
         if "decoded_accuracy" in task.metrics:
@@ -129,30 +136,57 @@ def _training(
         first = evaluated | edges.first_labels(task, evaluated)
         arrays |= under(f"{recipe}/alike", _figures(trainer.evaluation_step(first)))
         arrays |= under(f"{recipe}/alike/outputs", model(inputs))
+        if recipe != recipes.SINGLE:
+            model.load_weights(start)
+            trainer.train_step(batches[0] | edges.uncounted(task, batches[0]))
+            changes = {n: a - start[n] for n, a in model.weights().items() if n in parameters}
+            arrays |= under(f"{recipe}/uncounted step", changes)
+    return arrays
+
+
+def _further(model: Model, plan: Plan) -> Arrays:
+    """What a variant itself gives: outputs of batches of other sizes, and predictions."""
+    arrays: Arrays = {}
+    for size in recipes.SIZES:
+        arrays |= under(f"sizes/{size}", model(sample_batch(plan.case, size, "float64")))
+    if methods.logits(plan.case.network):
+        picked, confidence = model.predict(sample_batch(plan.case, methods.BATCH, "float64"))
+        arrays |= {"predict/classes": picked, "predict/confidence": confidence}
     return arrays
 
 
 def _dropout(model: Model, task: Task, start: Arrays, batch: Arrays) -> Arrays:
     """Losses of the same batch at the same weights: only other masks make them differ.
 
-    The rate is so small that no weight moves. One seed twice, another one, and without dropout; and
-    the losses of evaluations, with dropout in the training and without.
+    The rate is so small that no weight moves. One seed twice, another one, and without dropout; the
+    losses of evaluations between the steps, with dropout in the training and without; and how far
+    a step with dropout moves the weights at a rate of 1.
     """
 
-    def losses(seed: int, *, dropout: bool, evaluated: bool = False) -> np.ndarray:
-        model.load_weights(start)
+    def losses(seed: int, *, dropout: bool, evaluated: bool = False) -> tuple[np.ndarray, ...]:
         trainer: Trainer = model.trainer(task, recipes.still(dropout=dropout), seed)
-        if evaluated:
-            return np.array([float(trainer.evaluation_step(batch)["loss"])])
-        steps = [float(trainer.train_step(batch)["loss"]) for _ in range(recipes.MASKED)]
-        return np.array(steps)
+        steps, between = [], []
+        for _ in range(recipes.MASKED):
+            model.load_weights(start)
+            steps.append(float(trainer.train_step(batch)["loss"]))
+            if evaluated:
+                model.load_weights(start)
+                between.append(float(trainer.evaluation_step(batch)["loss"]))
+        return np.array(steps), np.array(between)
 
-    seeds = {"one": 1, "again": 1, "another": 2}
+    model.load_weights(start)
+    model.trainer(task, recipes.still(dropout=True, rate=1.0), 1).train_step(batch)
+    moved = max(float(np.abs(array - start[n]).max()) for n, array in model.weights().items())
+    one, evaluated = losses(1, dropout=True, evaluated=True)
+    none, without = losses(1, dropout=False, evaluated=True)
     return {
-        **{name: losses(seed, dropout=True) for name, seed in seeds.items()},
-        "none": losses(1, dropout=False),
-        "evaluated": losses(1, dropout=True, evaluated=True),
-        "evaluated without": losses(1, dropout=False, evaluated=True),
+        "one": one,
+        "again": losses(1, dropout=True)[0],
+        "another": losses(2, dropout=True)[0],
+        "none": none,
+        "evaluated": evaluated,
+        "evaluated without": without,
+        "moved": np.array(moved),
     }
 
 

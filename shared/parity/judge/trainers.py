@@ -62,7 +62,7 @@ def trainers(pair: Pair, asked: Asked) -> Result:
         for name in dict.fromkeys([*sides[0], *sides[1]]):
             if not name.startswith(f"{recipe}/"):
                 continue
-            if name.startswith(f"{recipe}/after") and own_statistics:
+            if own_statistics and (name.startswith(f"{recipe}/after") or "/evaluated/" in name):
                 continue  # each has those of its own kind
             if name not in sides[0] or name not in sides[1]:
                 absent = pair.b.backend if name in sides[0] else pair.a.backend
@@ -209,13 +209,13 @@ def _figures(network: Network, task: Task, asked: Asked, arrays: Arrays, dtype: 
 def _dropout(masked: Mapping[str, np.ndarray], dtype: str) -> Result:
     """Every step has masks of its own, which the seed decides; an evaluation has none."""
     losses = {name.removeprefix("dropout/"): array for name, array in masked.items()}
-    names = ("one", "again", "another", "none", "evaluated", "evaluated without")
+    names = ("one", "again", "another", "none", "evaluated", "evaluated without", "moved")
     absent = [name for name in names if name not in losses]
     if absent:
         return Result("missing", detail=f"there are no losses of {', '.join(absent)}")
     if not all(np.isfinite(array).all() for array in losses.values()):
         return Result("failed", detail="there are losses that are not finite")
-    one, again, another, none, evaluated, without = (losses[name] for name in names)
+    one, again, another, none, evaluated, without, moved = (losses[name] for name in names)
     near = SAME[dtype] * float(np.abs(none).max())
     problems = {
         "the same seed gives other masks": not bitwise_equal(one, again),
@@ -223,7 +223,8 @@ def _dropout(masked: Mapping[str, np.ndarray], dtype: str) -> Result:
         "several steps have the same masks": any(abs(a - b) <= near for a, b in pairwise(one)),
         "without dropout the loss of one batch changes": np.ptp(none) > near,
         "there is no dropout in training": _alike(one, none, near),
-        "there is dropout in an evaluation": not _alike(evaluated, without, near),
+        "there is dropout in an evaluation": bool((np.abs(evaluated - without) > near).any()),
+        "with dropout no weight moves": not moved > 0,
     }
     if any(problems.values()):
         return Result("failed", detail="; ".join(n for n, is_so in problems.items() if is_so))
@@ -246,6 +247,10 @@ def variants(evidence: CaseEvidence, dtype: str) -> Result:
     for name in dict.fromkeys([*one, *other]):
         if name not in one or name not in other:
             differences.problems.append(f"{name} is in one variant alone")
+            continue
+        if one[name].dtype.kind != "f":
+            if gap(one[name], other[name]):
+                differences.problems.append(f"{name} is not the same")
             continue
         try:
             differences.values[name] = difference(one[name], other[name])
@@ -288,12 +293,8 @@ _GRADIENT = re.compile(rf"{recipes.SINGLE}/(\d+)/(?!figures/)(?!.*\.running_)")
 def _of_variant(evidence: CaseEvidence, dtype: str, variant: str, *, whole: bool = False) -> Arrays:
     """What a variant gave, but dropout's, whose masks are its own, and what the probe saw."""
     arrays = evidence.under(dtype, f"variants/{variant}")
-    left_out = ("dropout/", *([] if whole or dtype == "float32" else [recipes.SINGLE]))
-    return {
-        name: array
-        for name, array in arrays.items()
-        if not name.startswith(left_out) and array.dtype.kind == "f"
-    }
+    left_out = ("dropout/", "lent/", *([] if whole or dtype == "float32" else [recipes.SINGLE]))
+    return {name: array for name, array in arrays.items() if not name.startswith(left_out)}
 
 
 def _rounding(evidence: CaseEvidence, names: Sequence[str]) -> dict[str, float]:

@@ -899,6 +899,42 @@ CATALOGUE: tuple[Mutation, ...] = (
             "trainers",
         ),
         (
+            "mode_of_the_last_evaluation",
+            "from its second step on the trainer trains in the mode that it finds",
+            PERCEPTRON,
+            "trainers",
+        ),
+        (
+            "mode_of_the_last_step",
+            "after its first step the trainer evaluates in the mode that it finds",
+            PERCEPTRON,
+            "trainers",
+        ),
+        (
+            "no_step_with_dropout",
+            "with dropout the trainer changes no weight",
+            PERCEPTRON,
+            "trainers",
+        ),
+        (
+            "clipped_by_division",
+            "the trainer divides a gradient by its norm, which may be 0",
+            PERCEPTRON,
+            "trainers",
+        ),
+        (
+            "confidence_of_the_tuned_variant",
+            "the tuned variant is never confident",
+            PERCEPTRON,
+            "variants",
+        ),
+        (
+            "tenth_example_of_the_tuned_variant",
+            "the tuned variant doubles what it gives for the tenth example",
+            PERCEPTRON,
+            "variants",
+        ),
+        (
             "rate_of_the_tuned_variant",
             "the tuned variant's learning rate is a thousandth larger",
             PERCEPTRON,

@@ -27,7 +27,7 @@ from torch_impl import (
     training,
     unet,
 )
-from torch_impl.engine import weights
+from torch_impl.engine import model, weights
 
 # Norms
 
@@ -459,6 +459,86 @@ def rate_of_the_tuned_variant() -> Iterator[None]:
         return original(module, changed_rate, variant)
 
     with changed(training, make_optimizer=faster):
+        yield
+
+
+@contextmanager
+def mode_of_the_last_evaluation() -> Iterator[None]:
+    original, train = training.Trainer.train_step, nn.Module.train
+
+    def train_step(self: Any, inputs: Any, targets: Any) -> Any:
+        begun = self.schedule.last_epoch > 0
+        with changed(nn.Module, train=(lambda module, _=True: module) if begun else train):
+            return original(self, inputs, targets)
+
+    with changed(training.Trainer, train_step=train_step):
+        yield
+
+
+@contextmanager
+def mode_of_the_last_step() -> Iterator[None]:
+    original, evaluate = training.Trainer.evaluation_step, nn.Module.eval
+
+    def evaluation_step(self: Any, inputs: Any, targets: Any) -> Any:
+        begun = self.schedule.last_epoch > 0
+        with changed(nn.Module, eval=(lambda module: module) if begun else evaluate):
+            return original(self, inputs, targets)
+
+    with changed(training.Trainer, evaluation_step=evaluation_step):
+        yield
+
+
+@contextmanager
+def no_step_with_dropout() -> Iterator[None]:
+    original = training.Trainer.train_step
+
+    def train_step(self: Any, inputs: Any, targets: Any) -> Any:
+        skipped = changed(self.optimizer, step=lambda: None)
+        with skipped if self.settings.dropout else nullcontext():
+            return original(self, inputs, targets)
+
+    with changed(training.Trainer, train_step=train_step):
+        yield
+
+
+@contextmanager
+def clipped_by_division() -> Iterator[None]:
+    def clip(module: nn.Module, settings: Any) -> None:
+        if settings.clip_norm is None:
+            return
+        norm = nn.utils.get_total_norm([p.grad for p in module.parameters() if p.grad is not None])
+        for parameter in module.parameters():
+            if parameter.grad is not None:
+                parameter.grad *= norm.clamp(max=settings.clip_norm) / norm
+
+    with changed(training, clip=clip):
+        yield
+
+
+@contextmanager
+def confidence_of_the_tuned_variant() -> Iterator[None]:
+    original = model.TorchModel.predict
+
+    def predict(self: Any, inputs: Any) -> Any:
+        classes, confidence = original(self, inputs)
+        return classes, 0 * confidence if self.variant == "tuned" else confidence
+
+    with changed(model.TorchModel, predict=predict):
+        yield
+
+
+@contextmanager
+def tenth_example_of_the_tuned_variant() -> Iterator[None]:
+    original = model.TorchModel.__call__
+
+    def call(self: Any, inputs: Any) -> Any:
+        outputs = original(self, inputs)
+        if self.variant == "tuned":
+            for array in outputs.values():
+                array[9:10] *= 2
+        return outputs
+
+    with changed(model.TorchModel, __call__=call):
         yield
 
 

@@ -70,8 +70,9 @@ def dropout() -> Arrays:
         "dropout/again": one.copy(),
         "dropout/another": np.array([0.33, 0.44, 0.55]),
         "dropout/none": np.full(3, 0.5001),
-        "dropout/evaluated": np.array([0.5]),
-        "dropout/evaluated without": np.array([0.5]),
+        "dropout/evaluated": np.full(3, 0.5),
+        "dropout/evaluated without": np.full(3, 0.5),
+        "dropout/moved": np.array(0.1),
     }
 
 
@@ -135,7 +136,8 @@ def test_without_outputs_no_figure_passes() -> None:
         ({"one": [0.6, 0.6, 0.6], "again": [0.6, 0.6, 0.6]}, "several steps"),
         ({"none": [0.5, 0.6, 0.7]}, "without dropout the loss of one batch changes"),
         ({"none": [0.61, 0.61, 0.61]}, "there is no dropout in training"),
-        ({"evaluated": [0.6]}, "dropout in an evaluation"),
+        ({"evaluated": [0.5, 0.5, 0.6]}, "dropout in an evaluation"),
+        ({"moved": [0.0]}, "no weight moves"),
         ({"another": [np.nan, 0.44, 0.55]}, "not finite"),
     ],
 )
