@@ -110,8 +110,11 @@ def _requirements(extra: str) -> list[str]:
     ]
 
 
-def load(name: str) -> Backend:
+def load(name: str, *, whole: bool = True) -> Backend:
     """Import a backend, and with it its framework.
+
+    `whole` is False in a worker: what the framework imports on the side, and only pictures or a
+    compiler need, is left out or comes when it is first used.
 
     Load one backend a process: TensorFlow and torch's optimizers cannot share one
     (`triptych.Worker` gives each its own).
@@ -122,5 +125,5 @@ def load(name: str) -> Backend:
     """
     if missing(name):
         raise BackendMissingError(explain_missing(name))
-    loaded: Backend = importlib.import_module(f"{PANELS[name]}.engine.loading").load()
+    loaded: Backend = importlib.import_module(f"{PANELS[name]}.engine.loading").load(whole=whole)
     return loaded

@@ -37,7 +37,9 @@ def ask(
     """
     usable, skipped = registry.usable(backends)
     with ExitStack() as stack:
-        workers = {name: stack.enter_context(Worker(name, environment)) for name in usable}
+        workers = {
+            name: stack.enter_context(Worker(name, environment, whole=False)) for name in usable
+        }
         results, errors = gather(
             workers, lambda name, worker: worker.submit(function, name, *arguments)
         )

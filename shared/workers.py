@@ -105,10 +105,10 @@ def context(backend: str, /) -> BaseContext:  # noqa: ARG001
     return multiprocessing.get_context("spawn")
 
 
-def _start(backend: str) -> float:
+def _start(backend: str, whole: bool) -> float:
     """Import the backend in the worker; the seconds that it took."""
     began = time.perf_counter()
-    registry.load(backend)
+    registry.load(backend, whole=whole)
     return time.perf_counter() - began
 
 
@@ -165,10 +165,19 @@ class Worker:
     Args:
         backend: "torch", "flax" or "keras".
         environment: Environment variables that the process has beside this one's.
+        whole: Whether the framework is imported as everybody imports it; else as quickly as can be,
+            see `shared.registry.load`.
     """
 
-    def __init__(self, backend: str, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        backend: str,
+        environment: Mapping[str, str] | None = None,
+        *,
+        whole: bool = True,
+    ) -> None:
         self.backend = backend
+        self.whole = whole
         self.startup_seconds: float | None = None
         self.import_seconds: float | None = None
         self._environment = dict(environment or {})
@@ -185,7 +194,7 @@ class Worker:
             self._pool = ProcessPoolExecutor(1, context(self.backend), initializer=_end_with_parent)
             others = set(multiprocessing.active_children())
             began = time.perf_counter()
-            self._started = self._pool.submit(_start, self.backend)
+            self._started = self._pool.submit(_start, self.backend, self.whole)
             self._process = (set(multiprocessing.active_children()) - others).pop()
         self._started.add_done_callback(lambda _: self._note_startup(time.perf_counter() - began))
         return self

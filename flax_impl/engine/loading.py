@@ -8,8 +8,10 @@ LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 """The variable that JAX sets while it is imported, for its own libraries, which read it then."""
 
 
-def load() -> Backend:
+def load(*, whole: bool = True) -> Backend:  # noqa: ARG001
     """Import JAX and Flax, and what ties them to `shared`.
+
+    They import nothing that a process could do without, be it `whole` or not.
 
     The log level stays what the user has it. A process that is started later would take JAX's for
     the user's choice: Keras's does.

@@ -28,6 +28,9 @@ def inside(variables: weights.Variables) -> weights.Variables:
     """A network's variables as those of the InferenceModel around it."""
     return {name: {"base_model": tree} for name, tree in variables.items()}
 
+STEPS_KEPT = 4
+"""How many compiled steps a model keeps for its next trainers."""
+
 
 class FlaxModel:
     """A module with its variables, network, dtype and device."""
@@ -51,6 +54,7 @@ class FlaxModel:
         self.device = device
         self.variant = variant
         self.slots, self.names, self.dropouts = layout
+        self._steps: dict[Any, Callable[..., Any]] = {}
         # What computes: with the same variables, in the model's dtype.
         self.computed = Mixed(native) if dtype == "bfloat16" else native
         computed = self.computed
@@ -78,6 +82,21 @@ class FlaxModel:
         # float32 is compiled as people run it; float64 is asked for what a network means.
         options = compiling.quickly(self.variables) if self.dtype == "float64" else None
         return jax.jit(tuned(function, purpose) if slow else function, compiler_options=options)
+
+    def step(
+        self, task: Task, settings: Settings, function: Callable[..., Any], purpose: str
+    ) -> Callable[..., Any]:
+        """A step of a trainer compiled, once for the last few trainers of the same settings.
+
+        Of what a step depends on, weights, the optimizer's state and the key of dropout are its
+        arguments; an evaluation does not depend on the settings.
+        """
+        key = (purpose, task, settings if purpose == "training" else None)
+        if key not in self._steps:
+            self._steps[key] = self.compiled(function, purpose)
+            for oldest in [*self._steps][:-STEPS_KEPT]:
+                del self._steps[oldest]
+        return self._steps[key]
 
     def computing(self) -> Any:
         """A context in which JAX computes in the model's dtype on its device."""
@@ -170,7 +189,7 @@ class FlaxTrainer:
                 task,
                 settings,
                 seed,
-                model.compiled,
+                partial(model.step, task, settings),
             )
 
     def train_step(self, batch: Arrays) -> Mapping[str, Any]:

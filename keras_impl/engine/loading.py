@@ -2,15 +2,32 @@
 
 import logging
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from functools import cache
 
 from keras_impl.engine.quiet import LEVEL, quietly
 from shared.interface import Backend
 
+SPARED = ("matplotlib", "IPython", "jax")
+"""What Keras and TensorFlow import where it is installed: for pictures, and for TensorFlow Lite.
+
+Two of seven seconds. What is not there they do without.
+"""
+
+
+def load(*, whole: bool = True) -> Backend:
+    """Import Keras and its framework, and what ties them to `shared`, without their notices.
+
+    `whole` is False for a process in which nobody asks Keras for pictures.
+    """
+    with nullcontext() if whole or _on("jax") else _without(*SPARED):
+        return _loaded()
+
 
 @cache
-def load() -> Backend:
-    """Import Keras and its framework, and what ties them to `shared`, without their notices."""
+def _loaded() -> Backend:
     if LEVEL in os.environ:
         from keras_impl.engine.backend import BACKEND
 
@@ -21,6 +38,23 @@ def load() -> Backend:
         BACKEND.devices()
     logging.getLogger("tensorflow").addFilter(_is_no_false_alarm)
     return BACKEND
+
+
+def _on(framework: str) -> bool:
+    """Whether Keras is told to run on a framework."""
+    return os.environ.get("KERAS_BACKEND") == framework
+
+
+@contextmanager
+def _without(*packages: str) -> Iterator[None]:
+    """A context in which packages that are not imported yet are as if they were not installed."""
+    hidden = [name for name in packages if name not in sys.modules]
+    sys.modules |= dict.fromkeys(hidden)  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
 
 
 _RECORDED_ONCE = ("KerasModel.", "TunedTrainer.", "TensorFlowTrainer._make_function.")

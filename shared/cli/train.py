@@ -65,7 +65,7 @@ def train(
     asked_for, _ = request(spec, training, data_directory, device, variant, dtype)
     caches.keep()
     alone = partial(training_process.train, look=False)
-    with workers.Worker(panel, workers.environment(asked_for.variant)) as worker:
+    with workers.Worker(panel, workers.environment(asked_for.variant), whole=False) as worker:
         run = worker.call(alone, panel, asked_for, None)
     history = run.history
     metadata = weights.metadata(

@@ -117,7 +117,7 @@ def climbing(
     with ExitStack() as stack:
         usable, skipped = registry.usable(backends)
         outcome.skipped |= skipped
-        workers = {name: stack.enter_context(Worker(name, ALONE)) for name in usable}
+        workers = {name: stack.enter_context(Worker(name, ALONE, whole=False)) for name in usable}
         for name, worker in workers.items():
             report(f"starting {name}")
             try:

@@ -169,9 +169,9 @@ def steps_of_trainers(asked: Asked, dtype: str) -> int:
     return asked.variants if dtype == "float64" else asked.singles
 
 
-def still(*, dropout: bool, rate: float = 1e-30) -> Settings:
-    """With these no weight moves by more than rounding, unless another rate is given."""
-    return Settings(optimizer="sgd", learning_rate=rate, momentum=0.0, dropout=dropout)
+def plain(*, dropout: bool) -> Settings:
+    """A step changes the weights by its gradient, and nothing else that the next one depends on."""
+    return Settings(optimizer="sgd", learning_rate=1.0, momentum=0.0, dropout=dropout)
 
 
 def task_of_trainers(task: Task, dtype: str) -> Task:

@@ -36,7 +36,7 @@ def ask(report: Report, backends: Sequence[str], guide: bool, log: Log) -> None:
         for name in usable:
             new = [study for study in report.studies if name not in study.surveys]
             if new or chapters or report.conventions is None or report.pitfalls is None:
-                worker = stack.enter_context(Worker(name, {**ALONE, **table.ON_CPU}))
+                worker = stack.enter_context(Worker(name, {**ALONE, **table.ON_CPU}, whole=False))
                 asked[name] = Asked(
                     worker, new, report.conventions is None, report.pitfalls is None, chapters
                 )

@@ -111,3 +111,39 @@ def test_keras_on_another_framework_is_quiet(flavour: str, monkeypatch: pytest.M
         monkeypatch.setenv(name, value)
     code = "import triptych; triptych.build('basic_net', 'keras')"
     assert errors_of(code) == ""
+
+
+QUICK_START = {
+    "torch": (
+        "import torch\n"
+        "from shared import registry\n"
+        "registry.load('torch', whole=False)\n"
+        "weight = torch.nn.Parameter(torch.ones(3))\n"
+        "optimizer = torch.optim.SGD([weight], 0.5)\n"
+        "optimizer.zero_grad()\n"
+        "weight.sum().backward()\n"
+        "optimizer.step()\n"
+        "print('torch._dynamo.eval_frame' in sys.modules, weight.tolist())\n"
+        "double = torch.compile(lambda x: 2 * x, backend='eager')\n"
+        "print('torch._dynamo.eval_frame' in sys.modules, double(weight).tolist())\n"
+    ),
+    "keras": (
+        "from shared import registry\n"
+        "registry.load('keras', whole=False)\n"
+        "print('matplotlib' in sys.modules)\n"
+        "import jax, matplotlib\n"
+        "print('matplotlib' in sys.modules)\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("backend", QUICK_START)
+def test_what_only_compilers_and_pictures_need_is_imported_when_it_is_used(backend: str) -> None:
+    for needed in ("torch",) if backend == "torch" else ("keras", "flax"):
+        if reason := lacking(needed):
+            pytest.skip(reason)
+    lines = fresh("import sys\n" + QUICK_START[backend]).splitlines()[-2:]
+    assert [line.split()[0] for line in lines] == ["False", "True"], lines
+    if backend == "torch":
+        assert lines[0].endswith("[0.5, 0.5, 0.5]")
+        assert lines[1].endswith("[1.0, 1.0, 1.0]")

@@ -158,25 +158,26 @@ def _further(model: Model, plan: Plan) -> Arrays:
 def _dropout(model: Model, task: Task, start: Arrays, batch: Arrays) -> Arrays:
     """Losses of the same batch at the same weights: only other masks make them differ.
 
-    The rate is so small that no weight moves. One seed twice, another one, and without dropout; the
-    losses of evaluations between the steps, with dropout in the training and without; and how far
-    a step with dropout moves the weights at a rate of 1.
+    One seed twice, another one, and without dropout; the losses of evaluations between the steps,
+    with dropout in the training and without; and how far a step with dropout moves the weights.
     """
+    moved = 0.0
 
     def losses(seed: int, *, dropout: bool, evaluated: bool = False) -> tuple[np.ndarray, ...]:
-        trainer: Trainer = model.trainer(task, recipes.still(dropout=dropout), seed)
+        nonlocal moved
+        trainer: Trainer = model.trainer(task, recipes.plain(dropout=dropout), seed)
         steps, between = [], []
         for _ in range(recipes.MASKED):
             model.load_weights(start)
             steps.append(float(trainer.train_step(batch)["loss"]))
             if evaluated:
+                if dropout:
+                    now = model.weights()
+                    moved = max(float(np.abs(now[name] - start[name]).max()) for name in start)
                 model.load_weights(start)
                 between.append(float(trainer.evaluation_step(batch)["loss"]))
         return np.array(steps), np.array(between)
 
-    model.load_weights(start)
-    model.trainer(task, recipes.still(dropout=True, rate=1.0), 1).train_step(batch)
-    moved = max(float(np.abs(array - start[n]).max()) for n, array in model.weights().items())
     one, evaluated = losses(1, dropout=True, evaluated=True)
     none, without = losses(1, dropout=False, evaluated=True)
     return {
