@@ -1,4 +1,4 @@
-"""What was compiled is kept for the next run, in the user's cache folder.
+"""What was compiled, and evidence, is kept for the next run, in the user's cache folder.
 
 XLA, which JAX compiles with, takes seconds for a train step, and a tenth of that to read what it
 compiled before. PyTorch and TensorFlow compile nothing here that could be kept.
@@ -6,9 +6,13 @@ compiled before. PyTorch and TensorFlow compile nothing here that could be kept.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import platform
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
@@ -19,17 +23,111 @@ VARIABLE = "TRIPTYCH_COMPILATION_CACHE"
 """The environment variable that names another folder; "off" keeps nothing."""
 
 
+EVIDENCE = "TRIPTYCH_EVIDENCE_CACHE"
+"""The environment variable that names another folder for evidence; "off" keeps none."""
+
+LIMIT = 2 << 30
+"""Bytes of evidence that are kept; what was used longest ago goes first."""
+
+KINDS = ("evidence", "compiled")
+"""What is kept, as a command calls it."""
+
+_OURS = {
+    "evidence": re.compile(r"[0-9a-f]{64}\.(safetensors|json)(\.partial)?"),
+    "compiled": re.compile(r"[0-9a-f]{16}"),
+}
+"""The names that are given here: whatever else is in a folder is somebody else's."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What is kept of a kind: where, how many files, of how many bytes, and of how many at most."""
+
+    kind: str
+    folder: Path | None
+    files: int
+    size: int
+    limit: int | None
+
+
+def evidence_directory() -> Path | None:
+    """Where evidence is kept; None if it is not to be. `shared.parity.kept` uses it."""
+    return _root(EVIDENCE, "evidence")
+
+
+def _root(variable: str, name: str) -> Path | None:
+    """The folder that a variable names, or one in the user's cache folder; None for "off"."""
+    chosen = os.environ.get(variable, "")
+    if chosen == "off":
+        return None
+    return (
+        Path(chosen).absolute() if chosen else Path(platformdirs.user_cache_dir("triptych")) / name
+    )
+
+
+def stored() -> list[Stored]:
+    """What is kept now, of each kind."""
+    rows = []
+    for kind in KINDS:
+        sizes = [size for _, size, _ in _files(kind)]
+        limit = LIMIT if kind == "evidence" else None
+        rows.append(Stored(kind, _folder(kind), len(sizes), sum(sizes), limit))
+    return rows
+
+
+def clear(kind: str) -> int:
+    """Remove all that is kept of a kind, and nothing else; the bytes that it had.
+
+    Raises:
+        OSError: a file cannot be removed.
+    """
+    removed = 0
+    for _, size, path in _files(kind):
+        path.unlink(missing_ok=True)
+        removed += size
+    return removed
+
+
+def prune(limit: int = LIMIT) -> None:
+    """Remove the evidence that was used longest ago until the rest is within a limit of bytes."""
+    rows = sorted(_files("evidence"))
+    total = sum(size for _, size, _ in rows)
+    for _, size, path in rows:
+        if total <= limit:
+            return
+        with contextlib.suppress(OSError):
+            path.unlink()
+            total -= size
+
+
+def _folder(kind: str) -> Path | None:
+    return evidence_directory() if kind == "evidence" else _root(VARIABLE, "compiled")
+
+
+def _files(kind: str) -> Iterator[tuple[int, int, Path]]:
+    """When each file was used last, in nanoseconds, its size and its path."""
+    folder = _folder(kind)
+    if folder is None or not folder.is_dir():
+        return
+    for path in sorted(folder.iterdir()):
+        if not _OURS[kind].fullmatch(path.name):
+            continue
+        for file in [path] if path.is_file() else path.rglob("*"):
+            with contextlib.suppress(OSError):
+                if file.is_file():
+                    seen = file.stat()
+                    yield seen.st_mtime_ns, seen.st_size, file
+
+
 def directory() -> Path | None:
     """Where this machine's compiled steps are; None if they are not to be kept.
 
     Machine code of one processor may stop on another, and a home may be shared by several: each
     kind of processor has a folder of its own.
     """
-    chosen = os.environ.get(VARIABLE, "")
-    if chosen == "off":
+    root = _root(VARIABLE, "compiled")
+    if root is None:
         return None
-    users = Path(platformdirs.user_cache_dir("triptych")) / "compiled"
-    root = Path(chosen).absolute() if chosen else users
     kind = "\n".join([platform.machine(), *machine.processor_lines("model name", "flags")])
     return root / hashlib.sha256(kind.encode()).hexdigest()[:16]
 

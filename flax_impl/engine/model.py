@@ -28,6 +28,7 @@ def inside(variables: weights.Variables) -> weights.Variables:
     """A network's variables as those of the InferenceModel around it."""
     return {name: {"base_model": tree} for name, tree in variables.items()}
 
+
 STEPS_KEPT = 4
 """How many compiled steps a model keeps for its next trainers."""
 

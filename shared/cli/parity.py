@@ -23,6 +23,11 @@ class Options:
         completer=completing.either(completing.architectures, completing.files(".safetensors")),
         help="architectures (default: all), or two or more files that `triptych record` wrote",
     )
+    fresh: bool = option(
+        "--fresh",
+        action="store_true",
+        help="make all evidence anew: read nothing that was kept, and keep nothing",
+    )
     json_path: Path | None = json_file("where to write every check")
 
 
@@ -54,6 +59,7 @@ def parity(backends: Backends, device: Device, proof: ProofOptions, options: Opt
                 precision=precision,
                 backends=backends.chosen(),
                 trainings=proof.trainings,
+                keeps=not options.fresh,
                 report=report,
             )
     if path:

@@ -11,6 +11,7 @@ from typing import Any
 
 from shared.cli.arguments import Verb, add_options, options_of
 from shared.cli.bench import bench
+from shared.cli.cache import cache
 from shared.cli.catalogue import list_architectures
 from shared.cli.compare import compare
 from shared.cli.completion import completion
@@ -36,6 +37,7 @@ VERBS: dict[str, Verb] = {
     "train": train,
     "predict": predict,
     "data": data,
+    "cache": cache,
     "completion": completion,
 }
 """Every verb, in the order of the overview."""
@@ -44,7 +46,7 @@ GROUPS = {
     "look at the networks": ("list", "show", "conventions"),
     "hold the frameworks against each other": ("compare", "parity", "record", "bench", "report"),
     "train a network and use it": ("train", "predict", "data"),
-    "set up the shell": ("completion",),
+    "set up": ("cache", "completion"),
 }
 """The verbs as the overview has them."""
 

@@ -147,15 +147,19 @@ class Evidence:
 def write(path: Path, evidence: Evidence) -> None:
     """Write evidence as a safetensors file with a sum over all of its content.
 
+    Arrays are under the digest of their content, each once: what one layer gives, the next takes.
+
     Raises:
         EvidenceError: the file cannot be written.
     """
-    arrays: Arrays = {}
-    orders: dict[str, Any] = {}
+    kept: Arrays = {}
+    names: dict[str, dict[str, str]] = {}
     for index, case in enumerate(evidence.cases.values()):
-        for dtype, named in case.arrays.items():
-            orders[f"{index}/{dtype}"] = list(named)
-            arrays |= {f"{index}/{dtype}/{name}": array for name, array in named.items()}
+        for dtype, arrays in case.arrays.items():
+            of_dtype = names[f"{index}/{dtype}"] = {}
+            for name, array in arrays.items():
+                of_dtype[name] = key = digest(array).tobytes().hex()
+                kept.setdefault(key, array)
     about = {
         **formats.stamp("evidence"),
         **{
@@ -180,10 +184,10 @@ def write(path: Path, evidence: Evidence) -> None:
             }
             for case in evidence.cases.values()
         ],
-        "orders": orders,
+        "arrays": names,
     }
     try:
-        weights.write(path, arrays, {"about": about, "sum": _sum(about, arrays)})
+        weights.write(path, kept, {"about": about, "sum": _sum(about)})
     except WeightsError as error:
         raise EvidenceError(str(error)) from error
 
@@ -196,7 +200,7 @@ def read(path: Path) -> Evidence:
             or is not what was written.
     """
     try:
-        arrays, metadata = weights.read(path)
+        kept, metadata = weights.read(path)
     except WeightsError as error:
         reason = str(error).partition(": ")[2] or str(error)
         raise EvidenceError(f"cannot read evidence from {path}: {reason}") from error
@@ -212,7 +216,7 @@ def read(path: Path) -> Evidence:
             f"{path} is evidence of format {version}, of an earlier version, which was computed "
             "from other numbers; record it again"
         )
-    if metadata.get("sum") != _sum(about, arrays):
+    if metadata.get("sum") != _sum(about) or not _is_whole(kept, about["arrays"]):
         raise EvidenceError(f"{path} was changed after it was written; record it again")
     cases = {}
     for index, case in enumerate(about["cases"]):
@@ -221,10 +225,7 @@ def read(path: Path) -> Evidence:
             for dtype, rows in case["tables"].items()
         }
         by_dtype = {
-            dtype: {
-                name: arrays[f"{index}/{dtype}/{name}"]
-                for name in about["orders"][f"{index}/{dtype}"]
-            }
+            dtype: {name: kept[key] for name, key in about["arrays"][f"{index}/{dtype}"].items()}
             for dtype in tables
         }
         numbers: Any = {n: tuple(v) if isinstance(v, list) else v for n, v in case["asked"].items()}
@@ -257,11 +258,14 @@ def digest(array: np.ndarray) -> np.ndarray:
     return np.frombuffer(whole.digest(), np.uint8)
 
 
-def _sum(about: Mapping[str, Any], arrays: Arrays) -> str:
-    """SHA-256 over what the arrays are of and every byte of them."""
-    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
-    for name in sorted(arrays):
-        array = arrays[name]
-        digest.update(f"{name} {array.dtype} {array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
+def _is_whole(kept: Arrays, names: Mapping[str, Mapping[str, str]]) -> bool:
+    """Whether the arrays are those that were written, and all of them."""
+    named = {key for of_dtype in names.values() for key in of_dtype.values()}
+    return named == set(kept) and all(
+        digest(array).tobytes().hex() == key for key, array in kept.items()
+    )
+
+
+def _sum(about: Mapping[str, Any]) -> str:
+    """SHA-256 over what arrays there are and what they are of: their own digests are in it."""
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()

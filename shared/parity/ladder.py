@@ -37,15 +37,16 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from shared import registry
 from shared.errors import BackendMissingError, DeviceMissingError, TriptychError
 from shared.panels import PANELS
-from shared.parity import collect, mirror
+from shared.parity import collect, kept, mirror
 from shared.parity.checks import Check, Outcome, case_checks
 from shared.parity.evidence import CaseEvidence
 from shared.parity.judge import Status
+from shared.parity.kept import Kept, Question
 from shared.specs import Case, Spec
 from shared.together import begin, wait
 from shared.workers import ALONE, Worker
@@ -65,6 +66,7 @@ def climb(
     backends: Sequence[str] = registry.BACKENDS,
     trainings: bool = True,
     variants: bool = True,
+    keeps: bool = False,
     report: Callable[[str], None] = lambda _: None,
 ) -> Outcome:
     """Climb every rung for every case of the specs.
@@ -77,6 +79,8 @@ def climb(
         backends: Those to compare; one that is not installed is reported and left out.
         trainings: Whether to climb the last rungs, where networks are trained; they take longest.
         variants: Whether to hold each backend's tuned variant against its idiomatic one.
+        keeps: Whether to read evidence that was kept, and to keep what is made: see
+            `shared.parity.kept`.
         report: Told what is being worked on.
 
     Raises:
@@ -91,6 +95,7 @@ def climb(
         backends=backends,
         trainings=trainings,
         variants=variants,
+        keeps=keeps,
         report=report,
     ):
         pass
@@ -105,53 +110,52 @@ def climbing(
     backends: Sequence[str] = registry.BACKENDS,
     trainings: bool = True,
     variants: bool = True,
+    keeps: bool = False,
     report: Callable[[str], None] = lambda _: None,
 ) -> Generator[tuple[Spec, Case]]:
     """Climb as `climb` does, but these cases alone: each that is yielded is whole in the outcome.
 
     The workers end when it is exhausted, or closed.
     """
+    question = Question(tuple(dtypes), outcome.device, outcome.precision, trainings, variants)
     outcome.checks += [
         _mirror_check(spec) for spec in {spec.name: spec for spec, _ in cases}.values()
     ]
+    usable, skipped = registry.usable(backends)
+    outcome.skipped |= skipped
+    earlier = kept.opened(question) if keeps else None
     with ExitStack() as stack:
-        usable, skipped = registry.usable(backends)
-        outcome.skipped |= skipped
-        workers = {name: stack.enter_context(Worker(name, ALONE, whole=False)) for name in usable}
-        for name, worker in workers.items():
-            report(f"starting {name}")
-            try:
-                outcome.versions[name] = worker.call(
-                    collect.begin, name, outcome.device, outcome.precision
-                )
-            except (BackendMissingError, DeviceMissingError):  # which the user can put right
-                raise
-            except TriptychError as error:
-                outcome.errors[name] = str(error)
-        lost = dict(outcome.errors)
+        crew = Crew(stack, usable, outcome, report)
+        crew.start(earlier.lacking(usable, cases) if earlier else usable)
         waiting: list[_Climb] = []
         for spec, case in cases:
             plan = collect.plan(
                 spec, case, dtypes, outcome.device, trainings=trainings, variants=variants
             )
-            waiting.append(_begun(spec, plan, workers, lost))
+            waiting.append(_begun(spec, plan, crew, earlier))
             if len(waiting) > AHEAD:
                 yield waiting.pop(0).finish(outcome, report)
         for last in waiting:
             yield last.finish(outcome, report)
+    if earlier and earlier.used:
+        outcome.notes.append(earlier.notice(len(usable) * len(cases)))
 
 
-def _begun(
-    spec: Spec, plan: collect.Plan, workers: Mapping[str, Worker], lost: Mapping[str, str]
-) -> _Climb:
-    """A case that all workers begin with, but those that are lost."""
-
-    def collecting(name: str, worker: Worker) -> Future[CaseEvidence]:
-        return worker.submit(collect.collect, name, plan)
-
-    started = {name: worker for name, worker in workers.items() if name not in lost}
-    futures, errors = begin(started, collecting)
-    return _Climb(spec, plan, workers, futures, {**lost, **errors})
+def _begun(spec: Spec, plan: collect.Plan, crew: Crew, earlier: Kept | None) -> _Climb:
+    """A case of which the workers begin with what was not kept."""
+    outcome = crew.outcome
+    keys = {name: earlier.key(name, spec, plan.case) for name in crew.backends} if earlier else {}
+    known = earlier.checks(keys) if earlier else None
+    if known:
+        outcome.versions |= known[1]
+        return _Climb(spec, plan, crew, earlier, keys, checked=known[0])
+    found = {}
+    for name, key in keys.items():
+        read = earlier.read(key) if earlier else None
+        if read:
+            found[name], outcome.versions[name] = read
+    futures, errors = crew.collect(plan, [name for name in crew.backends if name not in found])
+    return _Climb(spec, plan, crew, earlier, keys, found, futures, errors)
 
 
 def _mirror_check(spec: Spec) -> Check:
@@ -161,25 +165,89 @@ def _mirror_check(spec: Spec) -> Check:
     return Check("mirror", spec.name, "sources", "", panels, status, detail="; ".join(problems))
 
 
+@dataclass
+class Crew:
+    """A worker for each backend of which something is to be made, started when it is needed."""
+
+    stack: ExitStack
+    backends: Sequence[str]
+    outcome: Outcome
+    report: Callable[[str], None]
+    workers: dict[str, Worker] = field(default_factory=dict)
+    lost: dict[str, str] = field(default_factory=dict)
+
+    def start(self, names: Sequence[str]) -> None:
+        """Start those that are not there yet, all at once.
+
+        Raises:
+            BackendMissingError: a backend lacks a package.
+            DeviceMissingError: a backend does not have the device.
+        """
+        started = {
+            name: self.stack.enter_context(Worker(name, ALONE, whole=False))
+            for name in names
+            if name not in self.workers
+        }
+        self.workers |= started
+        for name, worker in started.items():
+            self.report(f"starting {name}")
+            try:
+                self.outcome.versions[name] = worker.call(
+                    collect.begin, name, self.outcome.device, self.outcome.precision
+                )
+            except (BackendMissingError, DeviceMissingError):  # which the user can put right
+                raise
+            except TriptychError as error:
+                self.outcome.errors[name] = self.lost[name] = str(error)
+
+    def collect(
+        self, plan: collect.Plan, names: Sequence[str]
+    ) -> tuple[dict[str, Future[CaseEvidence]], dict[str, str]]:
+        """Let backends begin with a case; and why some cannot."""
+        self.start(names)
+        lost = {name: error for name, error in self.lost.items() if name in names}
+        usable = {name: self.workers[name] for name in names if name not in lost}
+        futures, errors = begin(
+            usable, lambda name, worker: worker.submit(collect.collect, name, plan)
+        )
+        return futures, lost | errors
+
+
 @dataclass(frozen=True)
 class _Climb:
-    """One case on its way: all workers have begun with it, but those that did not start."""
+    """One case on its way: the workers have begun with what was not kept."""
 
     spec: Spec
     plan: collect.Plan
-    workers: Mapping[str, Worker]
-    begun: Mapping[str, Future[CaseEvidence]]
-    errors: Mapping[str, str]
+    crew: Crew
+    earlier: Kept | None
+    keys: Mapping[str, str]
+    found: Mapping[str, CaseEvidence] = field(default_factory=dict)
+    begun: Mapping[str, Future[CaseEvidence]] = field(default_factory=dict)
+    errors: Mapping[str, str] = field(default_factory=dict)
+    checked: list[Check] | None = None
+    """The checks, where they were kept."""
 
     def finish(self, outcome: Outcome, report: Callable[[str], None]) -> tuple[Spec, Case]:
         """Add the case's checks, and the first error of each backend, to the outcome."""
         spec, case = self.spec, self.plan.case
         report(f"{spec.name}, {case.label}")
-        evidence, late = wait(self.workers, self.begun)
-        errors = {**self.errors, **late}
-        for dtype in self.plan.dtypes:
-            outcome.checks += case_checks(
-                spec, case, dtype, [*self.workers], evidence, errors, self.plan.asked
+        if self.checked is not None:
+            outcome.checks += self.checked
+            return spec, case
+        made, late = wait(self.crew.workers, self.begun)
+        evidence, errors = {**self.found, **made}, {**self.errors, **late}
+        checks = [
+            check
+            for dtype in self.plan.dtypes
+            for check in case_checks(
+                spec, case, dtype, self.crew.backends, evidence, errors, self.plan.asked
             )
+        ]
+        outcome.checks += checks
         outcome.errors = errors | outcome.errors
+        if self.earlier and not errors:
+            for name in made:
+                self.earlier.write(self.keys[name], spec, made[name], outcome.versions[name])
+            self.earlier.write_checks(self.keys, checks, outcome.versions)
         return spec, case

@@ -14,7 +14,7 @@ def test_workers_that_share_a_gpu_reserve_none_of_its_memory(
     class StartError(Exception):
         pass
 
-    def start(backend: str, environment: dict[str, str]) -> None:
+    def start(backend: str, environment: dict[str, str], **_: object) -> None:
         environments.append(environment)
         raise StartError(backend)
 

@@ -1,0 +1,265 @@
+"""Evidence that is kept for the next run, and the checks that were made of it.
+
+Everything that evidence depends on is in its key: the sources of the panel and of `shared`, what is
+installed, the environment, the machine, and what was asked for. What depends on anything else is
+made anew, so nothing is read that would come out otherwise today. What is changed within an
+installed library, without installing it, is not seen: that is what `--fresh` is for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import platform
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from shared import caches, formats, machine
+from shared.errors import TriptychError
+from shared.panels import PANELS
+from shared.parity import evidence, sources
+from shared.parity.checks import Check
+from shared.parity.evidence import CaseEvidence, Evidence
+from shared.parity.locate import Divergence
+from shared.specs import Case, Spec
+from shared.writing import put
+
+SHARE = 4
+"""Evidence larger than the limit divided by this is not kept: it would drive out all other."""
+
+OF_NO_CONCERN = (
+    "_",
+    "COLORTERM",
+    "COLUMNS",
+    "DBUS_SESSION_BUS_ADDRESS",
+    "DISPLAY",
+    "HISTFILE",
+    "LESS",
+    "LINES",
+    "LS_COLORS",
+    "NO_COLOR",
+    "OLDPWD",
+    "PAGER",
+    "PS1",
+    "PWD",
+    "SHLVL",
+    "TERM",
+    "TERM_PROGRAM",
+    "TERM_PROGRAM_VERSION",
+    "TERM_SESSION_ID",
+    "TMUX",
+    "TMUX_PANE",
+    "WINDOWID",
+    "XAUTHORITY",
+    caches.EVIDENCE,
+)
+"""Environment variables that a terminal changes and no framework reads."""
+
+GPUS = Path("/proc/driver/nvidia")
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of every backend in a run: the same for all of its cases."""
+
+    dtypes: tuple[str, ...]
+    device: str
+    precision: str
+    trainings: bool
+    variants: bool
+
+
+@dataclass
+class Kept:
+    """Evidence of earlier runs in a folder.
+
+    Made before the workers start: what is written was made by the sources that were there then.
+    """
+
+    folder: Path
+    """Of `shared.caches.evidence_directory`."""
+    question: Question
+    limit: int = caches.LIMIT
+    used: int = 0
+    """How much evidence was read, of a backend and a case."""
+    _bases: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._bases = {backend: _base(backend, self.question) for backend in PANELS}
+
+    def key(self, backend: str, spec: Spec, case: Case) -> str:
+        """Of a backend's evidence of a case."""
+        about = [self._bases[backend], spec.name, repr(spec.task), repr(spec.cases), repr(case)]
+        return hashlib.sha256(json.dumps(about).encode()).hexdigest()
+
+    def lacking(self, backends: Sequence[str], cases: Sequence[tuple[Spec, Case]]) -> list[str]:
+        """The backends of which some evidence is to be made."""
+        lacks = set()
+        for spec, case in cases:
+            keys = {name: self.key(name, spec, case) for name in backends}
+            if not self._checks(keys).exists():
+                lacks |= {name for name, key in keys.items() if not self._evidence(key).exists()}
+        return [name for name in backends if name in lacks]
+
+    def notice(self, asked: int) -> str:
+        """How much of the evidence that a run asked for was not made by it."""
+        return (
+            f"{self.used} of {asked} pieces of evidence, one for each backend and case, are of "
+            "earlier runs of the same sources, libraries and machine; --fresh makes all anew"
+        )
+
+    def read(self, key: str) -> tuple[CaseEvidence, dict[str, str]] | None:
+        """Evidence, and the versions it was made with; None if there is none that is whole."""
+        path = self._evidence(key)
+        try:
+            found = evidence.read(path)
+            os.utime(path)
+        except (TriptychError, OSError, *formats.UNREADABLE):
+            self._drop(path)
+            return None
+        self.used += 1
+        return next(iter(found.cases.values())), found.versions
+
+    def write(self, key: str, spec: Spec, made: CaseEvidence, versions: Mapping[str, str]) -> None:
+        """Keep evidence, if the sources are still those that it was made by."""
+        size = sum(array.nbytes for arrays in made.arrays.values() for array in arrays.values())
+        if size > 2 * self.limit / SHARE or not self._is_of_today(made.backend):
+            return
+        asked = self.question
+        whole = Evidence(
+            spec.name,
+            made.backend,
+            dict(versions),
+            asked.device,
+            asked.precision,
+            {},
+            {made.label: made},
+        )
+        with contextlib.suppress(TriptychError, OSError):
+            path = self._evidence(key)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            evidence.write(path, whole)
+            if path.stat().st_size > self.limit / SHARE:
+                self._drop(path)
+            caches.prune(self.limit)
+
+    def checks(self, keys: Mapping[str, str]) -> tuple[list[Check], dict[str, Any]] | None:
+        """The checks of this evidence of a case, by backend, and the versions of the backends."""
+        path = self._checks(keys)
+        try:
+            found = json.loads(path.read_text("utf-8"))
+            if found["sum"] != _sum(found["checks"], found["versions"]):
+                raise ValueError(path)
+            rows = [_check(row) for row in found["checks"]]
+            os.utime(path)
+        except FileNotFoundError:
+            return None
+        except formats.UNREADABLE:
+            self._drop(path)
+            return None
+        self.used += len(keys)
+        return rows, found["versions"]
+
+    def write_checks(
+        self, keys: Mapping[str, str], checks: Sequence[Check], versions: Mapping[str, Any]
+    ) -> None:
+        """Keep the checks of evidence of which nothing is missing."""
+        if not all(self._is_of_today(backend) for backend in keys):
+            return
+        rows, of = [asdict(check) for check in checks], {name: versions[name] for name in keys}
+        # As JSON has them: a tuple comes back as a list.
+        rows, of = json.loads(json.dumps([rows, of]))
+        with contextlib.suppress(TriptychError, OSError):
+            path = self._checks(keys)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            put(path, json.dumps({"checks": rows, "versions": of, "sum": _sum(rows, of)}))
+
+    def _is_of_today(self, backend: str) -> bool:
+        """Whether everything is as it was at the start of the run."""
+        return self._bases[backend] == _base(backend, self.question)
+
+    def _evidence(self, key: str) -> Path:
+        return self.folder / f"{key}.safetensors"
+
+    def _checks(self, keys: Mapping[str, str]) -> Path:
+        name = hashlib.sha256(json.dumps([*keys.items()]).encode()).hexdigest()
+        return self.folder / f"{name}.json"
+
+    def _drop(self, path: Path) -> None:
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def opened(question: Question) -> Kept | None:
+    """The user's kept evidence; None if it is off, or a GPU cannot be told from another."""
+    folder = caches.evidence_directory()
+    if folder is None or (question.device != "cpu" and not _gpus()):
+        return None
+    return Kept(folder, question)
+
+
+def _base(backend: str, question: Question) -> str:
+    """A digest of all that a backend's evidence depends on, beside the case."""
+    panel = PANELS[backend]
+    about = {
+        "backend": backend,
+        "formats": formats.FORMATS,
+        "question": asdict(question),
+        "sources": sources.digest(("shared", panel)),
+        **_surroundings(question.device),
+    }
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+
+
+def _surroundings(device: str) -> dict[str, Any]:
+    """This process's environment and this machine."""
+    variables = {n: value for n, value in os.environ.items() if n not in OF_NO_CONCERN}
+    return {
+        "environment": variables,
+        "path": sys.path,
+        "installed": [*_installed(tuple(sys.path))],
+        "python": [sys.version, sys.executable],
+        "machine": [platform.platform(), *machine.processor_lines("model name", "flags")],
+        "cpus": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
+        "gpus": [] if device == "cpu" else _gpus(),
+    }
+
+
+@cache
+def _installed(path: tuple[str, ...]) -> tuple[str, ...]:
+    """Every distribution on the path, with its version and when it was installed."""
+    return tuple(sorted(set(_distributions(path))))
+
+
+def _distributions(path: Sequence[str]) -> Iterator[str]:
+    for folder in path:
+        with contextlib.suppress(OSError):
+            for entry in os.scandir(folder or "."):
+                if entry.name.endswith((".dist-info", ".egg-info", ".egg-link")):
+                    yield f"{entry.path} {entry.stat().st_mtime_ns}"
+
+
+def _gpus() -> list[str]:
+    """What the driver of NVIDIA's GPUs says of itself and of them."""
+    texts = []
+    for path in [GPUS / "version", *sorted(GPUS.glob("gpus/*/information"))]:
+        with contextlib.suppress(OSError):
+            texts.append(path.read_text("utf-8"))
+    return texts
+
+
+def _check(row: Mapping[str, Any]) -> Check:
+    first = row["first"]
+    return Check(**{**row, "first": None if first is None else Divergence(**first)})
+
+
+def _sum(checks: Any, versions: Any) -> str:
+    return hashlib.sha256(json.dumps([checks, versions]).encode()).hexdigest()
