@@ -1,6 +1,6 @@
 """Workers that have their framework from their first moment on.
 
-A fork server of `multiprocessing` imports a backend once, and forks a child for each worker that a
+A fork server (`shared.forking`) imports a backend once, and forks a child for each worker that a
 test asks for. So a worker is a process of its own, as it is for a user, without an import of
 seconds. What a framework reads while it is imported, such as where JAX keeps what it compiled, is
 what the server was started with; everything else in a worker's environment is what its test gave.
@@ -11,11 +11,11 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Mapping
-from multiprocessing import context, forkserver, popen_forkserver, resource_tracker
+from multiprocessing import context, forkserver, resource_tracker
 from typing import Any
-from unittest import mock
 
 from keras_impl.engine.quiet import silent_stderr
+from shared import forking
 from shared.panels import PANELS
 
 PREPARE = "TRIPTYCH_TEST_PREPARE"
@@ -42,14 +42,11 @@ class Servers:
         """The server of a backend, which is perhaps still importing it."""
         key = f"{backend} {keras_on}" if backend == "keras" else backend
         if key not in self._running:
-            server = forkserver.ForkServer()
-            server.set_forkserver_preload(
-                [f"{PANELS[backend]}.engine.backend", *LATER.get(key, ()), *MODULES]
-            )
-            changes = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": keras_on}
-            with mock.patch.dict(os.environ, changes), silent_stderr():
-                server.ensure_running()
-            self._running[key] = server
+            modules = [f"{PANELS[backend]}.engine.backend", *LATER.get(key, ()), *MODULES]
+            with silent_stderr():
+                self._running[key] = forking.serve(
+                    modules, {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": keras_on}
+                )
         return self._running[key]
 
     def addresses(self) -> dict[str, dict[str, Any]]:
@@ -80,40 +77,17 @@ class _Shared(forkserver.ForkServer):
         resource_tracker.ensure_running()
 
 
-class _Context(context.ForkServerContext):
-    def __init__(self, server: forkserver.ForkServer) -> None:
-        super().__init__()
-        self._server = server
-
-    def Process(self, *arguments: Any, **options: Any) -> _Process:  # type: ignore[override]  # noqa: N802
-        return _Process(self._server, *arguments, **options)
-
-
-class _Process(context.ForkServerProcess):
-    """A child of a server, in the environment that there was when it was made."""
-
-    def __init__(self, server: forkserver.ForkServer, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.server: forkserver.ForkServer | None = server
-        self._variables = dict(os.environ)
-
-    @staticmethod
-    def _Popen(process: _Process) -> _Popen:  # type: ignore[override]  # noqa: N802
-        return _Popen(process)
+class _Process(forking.Process):
+    """A child that does before all else what its test wants."""
 
     def run(self) -> None:
-        os.environ.clear()
-        os.environ.update(self._variables)
-        if prepare := os.environ.get(PREPARE):
+        if prepare := self._variables.get(PREPARE):
+            os.environ.clear()
+            os.environ.update(self._variables)
             module, _, function = prepare.partition(":")
             getattr(importlib.import_module(module), function)()
         super().run()
 
 
-class _Popen(popen_forkserver.Popen):
-    def _launch(self, process: _Process) -> None:
-        server, process.server = process.server, None  # the child has no use for it
-        assert server is not None
-        connect = server.connect_to_new_process
-        with mock.patch.object(forkserver, "connect_to_new_process", connect):
-            super()._launch(process)  # type: ignore[misc]
+class _Context(forking.Context):
+    process = _Process

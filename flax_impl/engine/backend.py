@@ -6,7 +6,6 @@ from typing import Any
 
 import flax
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 
@@ -78,22 +77,15 @@ class FlaxBackend:
             )
         module = construct("flax_impl", network)
         with computing(dtype, device):
-            example = [
-                jnp.zeros(
-                    (1, *tensor.shape), "float32" if tensor.dtype == "float" else tensor.dtype
-                )
-                for tensor in network.inputs.values()
-            ]
+            example = weights.example(network)
             layout = weights.layout(module, *example)
-            key = jax.random.key(seed or 0)
             if seed is None:  # to draw weights is compiled longer than a network runs
-                shapes = jax.eval_shape(module.init, key, *example)
-                variables = jax.tree.map(lambda x: jnp.asarray(np.zeros(x.shape)), shapes)
+                variables = weights.zeros(module, example, kept(dtype))
             else:
                 init = jax.jit(module.init, compiler_options=compiling.quickly())
-                variables = init(key, *example)
-            # Flax computes in the dtype that variables and inputs have: no layer needs to say it.
-            variables = jax.tree.map(lambda array: array.astype(kept(dtype)), variables)
+                drawn = init(jax.random.key(seed), *example)
+                # Flax computes in the dtype of variables and inputs: no layer needs to say it.
+                variables = jax.tree.map(lambda array: array.astype(kept(dtype)), drawn)
         return FlaxModel(network, module, variables, layout, dtype, device, variant)
 
     def wrap(
@@ -105,7 +97,7 @@ class FlaxBackend:
         module, variables = native
         still, mode = in_mode(module, train=False)
         with computing(dtype, device):
-            example = [jnp.asarray(array) for array in check_inputs(network, inputs, dtype)]
+            example = [*map(jax.device_put, check_inputs(network, inputs, dtype))]
             layout = weights.layout(still, *example, **mode)
             variables = weights.taken(variables, layout.slots, dtype)
             outputs = jax.jit(partial(still.apply, **mode))(variables, *example)

@@ -33,13 +33,9 @@ class FlaxMethods:
         """The network once more, made of what `get_config` says, with weights of 0."""
         own, module = self.model, _again(self.native)
         with own.computing():
-            example = [
-                jnp.zeros((1, *x.shape), "float32" if x.dtype == "float" else x.dtype)
-                for x in own.network.inputs.values()
-            ]
+            example = weights.example(own.network)
             layout = weights.layout(module, *example)
-            shapes = jax.eval_shape(module.init, jax.random.key(0), *example)
-            variables = jax.tree.map(lambda x: jnp.zeros(x.shape, kept(own.dtype)), shapes)
+            variables = weights.zeros(module, example, kept(own.dtype))
         return FlaxModel(own.network, module, variables, layout, own.dtype, own.device, own.variant)
 
     def hand_over(self, other: Model, folder: Path) -> None:
@@ -49,7 +45,7 @@ class FlaxMethods:
         file.write_bytes(serialization.to_bytes(self.model.variables))
         with other.computing():
             restored = serialization.from_bytes(other.variables, file.read_bytes())
-            other.variables = jax.tree.map(jnp.asarray, restored)
+            other.variables = jax.tree.map(jax.device_put, restored)
 
     def whole(self, folder: Path) -> Model | None:
         """None: Flax's files have variables alone."""
@@ -82,7 +78,7 @@ class FlaxMethods:
             return sum(jnp.square(x).sum() for x in leaves)
 
         with model.computing():
-            arrays = [jnp.asarray(inputs[name]) for name in names]
+            arrays = [jax.device_put(inputs[name]) for name in names]
             kinds = [spec.dtype == "float" for spec in specs]
             floats = [x if kind else None for x, kind in zip(arrays, kinds, strict=True)]
             others = [None if kind else x for x, kind in zip(arrays, kinds, strict=True)]
@@ -98,7 +94,7 @@ class FlaxMethods:
             pairs: list[tuple[Any, Any]] = []
             for inputs, labels in batches:
                 x = self.model.inputs(inputs)
-                pairs.append((x if len(x) > 1 else x[0], jnp.asarray(labels)))
+                pairs.append((x if len(x) > 1 else x[0], jax.device_put(labels)))
             classes, labels = bound.predict_batch(iter(pairs))
             return {
                 "classes": np.array(classes, np.int32),

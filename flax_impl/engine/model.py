@@ -5,7 +5,6 @@ from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 from flax import traverse_util
@@ -132,13 +131,16 @@ class FlaxModel:
 
     def inputs(self, arrays: Inputs, network: Network | None = None) -> tuple[Array, ...]:
         """The network's inputs as arrays on its device; images are NHWC here too."""
-        return tuple(map(jnp.asarray, check_inputs(network or self.network, arrays, self.dtype)))
+        checked = check_inputs(network or self.network, arrays, self.dtype)
+        return tuple(map(jax.device_put, checked))
 
     def targets(self, task: Task, batch: Arrays) -> dict[str, Array]:
         """The task's targets as arrays on the model's device."""
         targets = {o.target: batch[o.target] for o in task.objectives}
         return {
-            name: jnp.asarray(array, dtype=kept(self.dtype) if array.dtype.kind == "f" else None)
+            name: jax.device_put(
+                np.asarray(array, kept(self.dtype)) if array.dtype.kind == "f" else array
+            )
             for name, array in targets.items()
         }
 

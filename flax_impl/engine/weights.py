@@ -5,12 +5,11 @@ PyTorch, and how their axes are ordered there, is known by the layer's type; a l
 attribute, `features_3` in the tree, is `features.3`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 from flax import traverse_util
@@ -18,6 +17,7 @@ from flax import traverse_util
 from shared import weights
 from shared.errors import WeightsError
 from shared.interface import TensorInfo
+from shared.specs import Network
 
 Variables = Mapping[str, Any]
 Path = tuple[str, ...]
@@ -147,7 +147,7 @@ def taken(variables: Variables, slots: Mapping[str, Slot], dtype: str) -> Variab
     if wrong:
         raise WeightsError(f"the variables are not the module's: they {'; '.join(wrong)}")
     return traverse_util.unflatten_dict(
-        {path: jnp.array(array, dtype, copy=True) for path, array in flat.items()}
+        {path: copied(array, dtype) for path, array in flat.items()}
     )
 
 
@@ -182,6 +182,29 @@ def from_canonical(
     flat = traverse_util.flatten_dict(dict(variables))
     for name, slot in slots.items():
         native = arrays[name].transpose(np.argsort(slot.axes))
-        # A copy: on the CPU JAX may otherwise go on sharing memory with the caller's array.
-        flat[slot.path] = jnp.array(native, dtype=flat[slot.path].dtype, copy=True)
+        flat[slot.path] = copied(native, flat[slot.path].dtype)
     return traverse_util.unflatten_dict(flat)
+
+
+def example(network: Network) -> list[jax.Array]:
+    """One example of every input of a network, of zeros."""
+    dtypes = ["float32" if x.dtype == "float" else x.dtype for x in network.inputs.values()]
+    return [
+        copied(np.zeros((1, *tensor.shape)), dtype)
+        for tensor, dtype in zip(network.inputs.values(), dtypes, strict=True)
+    ]
+
+
+def zeros(module: nn.Module, example: Sequence[jax.Array], dtype: str) -> Variables:
+    """Variables of zeros for a module that takes such inputs."""
+    shapes = jax.eval_shape(module.init, jax.random.key(0), *example)
+    variables: Variables = jax.tree.map(lambda x: copied(np.zeros(x.shape), dtype), shapes)
+    return variables
+
+
+def copied(array: np.ndarray, dtype: Any) -> jax.Array:
+    """A copy in a dtype on JAX's device: on a CPU it may otherwise share the caller's memory.
+
+    `jax.numpy` compiles a program for every shape that it converts.
+    """
+    return jax.device_put(np.asarray(array, dtype), may_alias=False)

@@ -2,6 +2,7 @@
 
 - `loading` imports the framework, and gives the registry its backend; `quiet` keeps what
   TensorFlow prints meanwhile from the terminal.
+- `forked` is what processes are forked from that start with the framework.
 - `backend` is the entrance: it builds a network, wraps somebody's own, and watches both.
 - `model` is a network behind the shared interface, `own_model` somebody's own one there.
 - `probe` watches a model, `trace` tells what runs, `weights` gives variables canonical names.

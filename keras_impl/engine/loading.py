@@ -22,8 +22,14 @@ def load(*, whole: bool = True) -> Backend:
 
     `whole` is False for a process in which nobody asks Keras for pictures.
     """
-    with nullcontext() if whole or _on("jax") else _without(*SPARED):
+    with nullcontext() if whole else _sparing():
         return _loaded()
+
+
+def framework() -> None:
+    """Import Keras and its framework alone, sparing what pictures need."""
+    with _sparing(), quietly():
+        import keras  # noqa: F401
 
 
 @cache
@@ -40,15 +46,11 @@ def _loaded() -> Backend:
     return BACKEND
 
 
-def _on(framework: str) -> bool:
-    """Whether Keras is told to run on a framework."""
-    return os.environ.get("KERAS_BACKEND") == framework
-
-
 @contextmanager
-def _without(*packages: str) -> Iterator[None]:
+def _sparing() -> Iterator[None]:
     """A context in which packages that are not imported yet are as if they were not installed."""
-    hidden = [name for name in packages if name not in sys.modules]
+    needed = os.environ.get("KERAS_BACKEND")  # JAX, perhaps
+    hidden = [name for name in SPARED if name not in sys.modules and name != needed]
     sys.modules |= dict.fromkeys(hidden)  # type: ignore[arg-type]
     try:
         yield

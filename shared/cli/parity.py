@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from shared import specs
 from shared.cli import checks, completing, printing
@@ -23,6 +25,12 @@ class Options:
         completer=completing.either(completing.architectures, completing.files(".safetensors")),
         help="architectures (default: all), or two or more files that `triptych record` wrote",
     )
+    watch: bool = option(
+        "--watch",
+        action="store_true",
+        help="climb again whenever a file of a panel is saved, until Ctrl-C; what passes through "
+        "the networks is told first",
+    )
     fresh: bool = option(
         "--fresh",
         action="store_true",
@@ -35,8 +43,9 @@ def parity(backends: Backends, device: Device, proof: ProofOptions, options: Opt
     """Prove that the panels hold the same networks, rung by rung.
 
     With files of evidence: hold these against each other, without any framework. All architectures
-    take 10 to 20 minutes on 2 cores, two thirds of it with --no-trainings. Exits with 1 when a
-    check fails, a comparison is missing, or there was nothing to compare.
+    take 10 to 20 minutes on 2 cores, two thirds of it with --no-trainings; evidence is
+    kept, so that a later run makes what changed alone. Exits with 1 when a check fails, a
+    comparison is missing, or there was nothing to compare.
     """
     from shared import caches
     from shared.parity import files, ladder, table
@@ -45,6 +54,13 @@ def parity(backends: Backends, device: Device, proof: ProofOptions, options: Opt
     precision = proof.checked_precision()
     path = checks.json_file(options.json_path) if options.json_path else None
     evidence = _evidence(options.names)
+    if options.watch and (evidence or path):
+        raise ConfigurationError(
+            "--watch climbs again after every change, and ends with Ctrl-C; leave out "
+            f"{'files of evidence' if evidence else '--json'}"
+        )
+    if options.watch:
+        _watch(options, backends.chosen(), device.checked(), proof)
     if evidence:
         outcome = files.compare_files(evidence, dtypes)
     else:
@@ -67,6 +83,27 @@ def parity(backends: Backends, device: Device, proof: ProofOptions, options: Opt
     if path != printing.PRINTED:
         table.show(outcome, printing.console())
     return 0 if outcome.proved else 1
+
+
+def _watch(options: Options, backends: Sequence[str], device: str, proof: ProofOptions) -> NoReturn:
+    """Climb after every change, until somebody interrupts."""
+    from shared import caches
+    from shared.parity import table
+    from shared.parity.kept import Question
+    from shared.parity.watch import Watch
+
+    precision, dtypes = proof.checked_precision(), tuple(proof.dtypes())
+    question = Question(dtypes, device, precision, proof.trainings, variants=True)
+    caches.keep()
+    terminal = printing.console()
+    Watch(
+        checks.architectures(options.names or specs.SPECS),
+        question,
+        backends,
+        say=lambda text: terminal.print(text, highlight=False, soft_wrap=True),
+        show=lambda outcome: table.show_problems(outcome, terminal),
+        fresh=options.fresh,
+    ).run()
 
 
 def _evidence(names: list[str]) -> list[Path]:

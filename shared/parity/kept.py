@@ -118,28 +118,28 @@ class Kept:
         """Evidence, and the versions it was made with; None if there is none that is whole."""
         path = self._evidence(key)
         try:
-            found = evidence.read(path)
+            whole = evidence.read(path)
             os.utime(path)
         except (TriptychError, OSError, *formats.UNREADABLE):
             self._drop(path)
             return None
         self.used += 1
-        return next(iter(found.cases.values())), found.versions
+        return next(iter(whole.cases.values())), whole.versions
 
-    def write(self, key: str, spec: Spec, made: CaseEvidence, versions: Mapping[str, str]) -> None:
+    def write(self, key: str, spec: Spec, case: CaseEvidence, versions: Mapping[str, str]) -> None:
         """Keep evidence, if the sources are still those that it was made by."""
-        size = sum(array.nbytes for arrays in made.arrays.values() for array in arrays.values())
-        if size > 2 * self.limit / SHARE or not self._is_of_today(made.backend):
+        size = sum(array.nbytes for arrays in case.arrays.values() for array in arrays.values())
+        if size > 2 * self.limit / SHARE or not self._is_of_today(case.backend):
             return
         asked = self.question
         whole = Evidence(
             spec.name,
-            made.backend,
+            case.backend,
             dict(versions),
             asked.device,
             asked.precision,
             {},
-            {made.label: made},
+            {case.label: case},
         )
         with contextlib.suppress(TriptychError, OSError):
             path = self._evidence(key)
@@ -153,10 +153,10 @@ class Kept:
         """The checks of this evidence of a case, by backend, and the versions of the backends."""
         path = self._checks(keys)
         try:
-            found = json.loads(path.read_text("utf-8"))
-            if found["sum"] != _sum(found["checks"], found["versions"]):
+            value = json.loads(path.read_text("utf-8"))
+            if value["sum"] != _sum(value["checks"], value["versions"]):
                 raise ValueError(path)
-            rows = [_check(row) for row in found["checks"]]
+            rows = [_check(row) for row in value["checks"]]
             os.utime(path)
         except FileNotFoundError:
             return None
@@ -164,7 +164,7 @@ class Kept:
             self._drop(path)
             return None
         self.used += len(keys)
-        return rows, found["versions"]
+        return rows, value["versions"]
 
     def write_checks(
         self, keys: Mapping[str, str], checks: Sequence[Check], versions: Mapping[str, Any]

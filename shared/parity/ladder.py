@@ -149,13 +149,13 @@ def _begun(spec: Spec, plan: collect.Plan, crew: Crew, earlier: Kept | None) -> 
     if known:
         outcome.versions |= known[1]
         return _Climb(spec, plan, crew, earlier, keys, checked=known[0])
-    found = {}
+    evidence = {}
     for name, key in keys.items():
         read = earlier.read(key) if earlier else None
         if read:
-            found[name], outcome.versions[name] = read
-    futures, errors = crew.collect(plan, [name for name in crew.backends if name not in found])
-    return _Climb(spec, plan, crew, earlier, keys, found, futures, errors)
+            evidence[name], outcome.versions[name] = read
+    futures, errors = crew.collect(plan, [name for name in crew.backends if name not in evidence])
+    return _Climb(spec, plan, crew, earlier, keys, evidence, futures, errors)
 
 
 def _mirror_check(spec: Spec) -> Check:
@@ -222,7 +222,7 @@ class _Climb:
     crew: Crew
     earlier: Kept | None
     keys: Mapping[str, str]
-    found: Mapping[str, CaseEvidence] = field(default_factory=dict)
+    known: Mapping[str, CaseEvidence] = field(default_factory=dict)
     begun: Mapping[str, Future[CaseEvidence]] = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)
     checked: list[Check] | None = None
@@ -235,8 +235,8 @@ class _Climb:
         if self.checked is not None:
             outcome.checks += self.checked
             return spec, case
-        made, late = wait(self.crew.workers, self.begun)
-        evidence, errors = {**self.found, **made}, {**self.errors, **late}
+        new, late = wait(self.crew.workers, self.begun)
+        evidence, errors = {**self.known, **new}, {**self.errors, **late}
         checks = [
             check
             for dtype in self.plan.dtypes
@@ -247,7 +247,7 @@ class _Climb:
         outcome.checks += checks
         outcome.errors = errors | outcome.errors
         if self.earlier and not errors:
-            for name in made:
-                self.earlier.write(self.keys[name], spec, made[name], outcome.versions[name])
+            for name in new:
+                self.earlier.write(self.keys[name], spec, new[name], outcome.versions[name])
             self.earlier.write_checks(self.keys, checks, outcome.versions)
         return spec, case

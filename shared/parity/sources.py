@@ -19,10 +19,10 @@ def files(package: str) -> dict[str, Path]:
     Raises:
         ModuleNotFoundError: there is no such package.
     """
-    found = importlib.util.find_spec(package)
-    if found is None or not found.submodule_search_locations:
+    located = importlib.util.find_spec(package)
+    if located is None or not located.submodule_search_locations:
         raise ModuleNotFoundError(f"there is no package {package}")
-    root = Path(next(iter(found.submodule_search_locations)))
+    root = Path(next(iter(located.submodule_search_locations)))
     paths = (path for path in sorted(root.rglob("*")) if path.is_file())
     named = {path.relative_to(root).as_posix(): path for path in paths}
     return {

@@ -85,6 +85,12 @@ def show(outcome: Outcome, console: Console) -> None:
     console.print(summary(outcome), style="green" if outcome.proved else "red", highlight=False)
 
 
+def show_problems(outcome: Outcome, console: Console) -> None:
+    """Print what did not pass, where it begins, and why backends gave no evidence."""
+    print_gaps(console, outcome.skipped, outcome.errors)
+    _failures(outcome, console)
+
+
 def summary(outcome: Outcome) -> str:
     """One line: how many checks there were, and how they ended."""
     line = (
@@ -111,7 +117,12 @@ def worst(outcome: Outcome) -> dict[tuple[str, str], Check]:
 
 def _failures(outcome: Outcome, console: Console) -> None:
     """What failed, in the order of the rungs, with the first layer that differs and why."""
-    bad = [check for check in outcome.checks if check.status in ("failed", "missing")]
+    told_before = {*outcome.errors.values()}
+    bad = [
+        check
+        for check in outcome.checks
+        if check.status in ("failed", "missing") and check.detail not in told_before
+    ]
     bad.sort(key=lambda check: RUNGS.index(check.rung))
     told: set[str] = set()
     for check in bad[:_SHOWN]:

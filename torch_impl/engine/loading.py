@@ -25,6 +25,12 @@ def load(*, whole: bool = True) -> Backend:
     return BACKEND
 
 
+def framework() -> None:
+    """Import PyTorch alone."""
+    import torch.fx
+    import torch.nn.functional  # noqa: F401
+
+
 class _Later(ModuleType):
     """The compiler until somebody compiles: there is nothing that must stay away from a function.
 

@@ -141,7 +141,7 @@ def track(
         sides = [one[name], other[name]]
         if start is not None and pair.a.unbiased != pair.b.unbiased:
             index = int(pair.a.unbiased)
-            sides[index] = _unified_track(pair, name, start, sides[index])
+            sides[index] = _unified_track(pair, name, start, sides[index], sides[1 - index])
         try:
             tracks[name] = sketch_difference(sides[0], sides[1])
         except ValueError as error:
@@ -150,13 +150,14 @@ def track(
 
 
 def _unified_track(
-    pair: Pair, name: str, start: Mapping[str, np.ndarray], track: np.ndarray
+    pair: Pair, name: str, start: Mapping[str, np.ndarray], track: np.ndarray, other: np.ndarray
 ) -> np.ndarray:
-    if not name.endswith("running_var"):
+    """Sketches as if of unbiased variances; their norm, not being linear, is the other side's."""
+    if not name.endswith("running_var") or track.shape != other.shape:
         return track
     steps = np.arange(1, len(track) + 1)[:, None]
     sums = pair.unified(name, sketch(start[name])[:-1], track[:, :-1], steps, trained=True)
-    return np.concatenate([sums, track[:, -1:]], axis=1)
+    return np.concatenate([sums, other[:, -1:]], axis=1)
 
 
 def rounding(pair: Pair, single: str, double: tuple[str, str]) -> dict[str, list[np.ndarray]]:

@@ -74,18 +74,18 @@ def test_a_cache_that_is_off_is_nowhere(
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "text"),
     [
         (["look"], "there is no action 'look'; there are status, clear"),
         (["clear", "weights"], "there is no kind 'weights'; there are evidence, compiled"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(
-    words: list[str], said: str, triptych: Triptych
+    words: list[str], text: str, triptych: Triptych
 ) -> None:
     status, _, err = triptych("cache", *words)
     assert status == 2
-    assert said in err
+    assert text in err
 
 
 def test_the_kinds_are_those_that_are_kept() -> None:

@@ -12,7 +12,7 @@ from shared.differences import CEILING
 from shared.interface import TensorInfo
 from shared.parity import judge, recipes, samples
 from shared.parity.evidence import Asked, CaseEvidence
-from shared.parity.judge import Pair
+from shared.parity.judge import Pair, trainings
 
 RANDOM = np.random.default_rng(0)
 TABLE = [
@@ -211,6 +211,30 @@ def test_the_factor_is_known_along_a_training() -> None:
     unified = pair.unified("bn.running_var", old, biased, 50)
     assert differences.difference(unbiased, unified) < 1e-14
     assert (pair.unified("bn.running_mean", old, biased, 50) == biased).all()
+
+
+def test_a_training_with_another_kind_of_variance_is_the_same_training() -> None:
+    """Sketches of running variances, whose norm cannot be made of another's."""
+    old, count = RANDOM.uniform(1, 2, 40), 2 * 4 * 6 // recipes.BATCH * recipes.TRAINED_BATCH
+    biased, unbiased = [old], [old]
+    for _ in range(5):
+        variance = RANDOM.uniform(0.1, 3, 40)
+        biased.append(0.9 * biased[-1] + 0.1 * variance)
+        unbiased.append(0.9 * unbiased[-1] + 0.1 * variance * count / (count - 1))
+    sides = [
+        {"steps/sgd/bn.running_var": np.stack([differences.sketch(array) for array in arrays[1:]])}
+        for arrays in (unbiased, biased)
+    ]
+    torch = case("torch", {"float64": {**VALUES, **sides[0]}}, unbiased=True)
+    flax = case("flax", {"float64": {**VALUES, **sides[1]}})
+    for pair in (Pair(torch, flax, "float64"), Pair(flax, torch, "float64")):
+        tracks, problems = trainings.track(pair, "steps/sgd", "float64", {"bn.running_var": old})
+        assert not problems
+        assert tracks["bn.running_var"].max() < 1e-14
+    wrong = {"steps/sgd/bn.running_var": sides[0]["steps/sgd/bn.running_var"] * 1.001}
+    pair = Pair(case("torch", {"float64": {**VALUES, **wrong}}, unbiased=True), flax, "float64")
+    tracks, _ = trainings.track(pair, "steps/sgd", "float64", {"bn.running_var": old})
+    assert tracks["bn.running_var"].max() > 1e-4
 
 
 # float32

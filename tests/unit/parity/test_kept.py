@@ -38,7 +38,7 @@ CHECKS = [
 ]
 
 
-def made() -> CaseEvidence:
+def some_evidence() -> CaseEvidence:
     one = np.arange(6.0).reshape(2, 3)
     return CaseEvidence(
         "torch",
@@ -57,9 +57,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def opened(question: Question = QUESTION) -> Kept:
-    found = kept.opened(question)
-    assert found
-    return found
+    existing = kept.opened(question)
+    assert existing
+    return existing
 
 
 def key(backend: str = "torch", question: Question = QUESTION) -> str:
@@ -69,14 +69,14 @@ def key(backend: str = "torch", question: Question = QUESTION) -> str:
 def test_evidence_is_read_as_it_was_written() -> None:
     first = opened()
     assert first.read(key()) is None
-    first.write(key(), SPEC, made(), VERSIONS)
+    first.write(key(), SPEC, some_evidence(), VERSIONS)
     later = opened()
     read = later.read(key())
     assert read
     evidence, versions = read
     assert versions == VERSIONS
     assert later.used == 1
-    expected = made()
+    expected = some_evidence()
     assert replace(evidence, arrays={}) == replace(expected, arrays={})
     arrays = evidence.arrays["float64"]
     assert [*arrays] == [*expected.arrays["float64"]]
@@ -237,7 +237,7 @@ def test_off_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("harm", ["truncated", "changed", "empty", "another"])
 def test_damaged_evidence_is_made_anew(harm: str, folder: Path) -> None:
-    opened().write(key(), SPEC, made(), VERSIONS)
+    opened().write(key(), SPEC, some_evidence(), VERSIONS)
     opened().write_checks({"torch": key()}, CHECKS, {"torch": VERSIONS})
     for path in folder.iterdir():
         whole = path.read_bytes()
@@ -266,7 +266,7 @@ def test_what_was_made_by_sources_that_changed_meanwhile_is_not_kept(
         "files",
         lambda package: original(package) | dict.fromkeys(_own("torch_impl/mlp.py", package), copy),
     )
-    begun.write(begun.key("torch", SPEC, CASE), SPEC, made(), VERSIONS)
+    begun.write(begun.key("torch", SPEC, CASE), SPEC, some_evidence(), VERSIONS)
     begun.write_checks({"torch": begun.key("torch", SPEC, CASE)}, CHECKS, {"torch": VERSIONS})
     assert not folder.exists()
 
@@ -277,7 +277,7 @@ def test_what_was_used_longest_ago_goes_first(folder: Path) -> None:
     for age, (spec, case) in enumerate(cases):
         one = opened()
         keys.append(one.key("torch", spec, case))
-        one.write(keys[-1], spec, made(), VERSIONS)
+        one.write(keys[-1], spec, some_evidence(), VERSIONS)
         os.utime(folder / f"{keys[-1]}.safetensors", (age, age))
     assert opened().read(keys[0])  # it is used, and is the newest now
     caches.prune(2 * max(path.stat().st_size for path in folder.iterdir()))
@@ -292,7 +292,7 @@ def test_what_was_used_longest_ago_goes_first(folder: Path) -> None:
 def test_evidence_that_would_drive_out_all_other_is_not_kept(folder: Path) -> None:
     one = opened()
     one.limit = 64
-    one.write(key(), SPEC, made(), VERSIONS)
+    one.write(key(), SPEC, some_evidence(), VERSIONS)
     assert not folder.exists() or not [*folder.iterdir()]
 
 
@@ -302,7 +302,7 @@ def test_a_folder_that_cannot_be_written_loses_nothing(
     (tmp_path / "file").touch()
     monkeypatch.setenv(caches.EVIDENCE, str(tmp_path / "file" / "below"))
     one = opened()
-    one.write(key(), SPEC, made(), VERSIONS)
+    one.write(key(), SPEC, some_evidence(), VERSIONS)
     one.write_checks({"torch": key()}, CHECKS, {"torch": VERSIONS})
     assert one.read(key()) is None
     assert one.checks({"torch": key()}) is None

@@ -1,0 +1,103 @@
+"""Processes that have their framework from their first moment on.
+
+A fork server of `multiprocessing` imports a framework once, and forks a child for each process that
+is asked for. What a framework reads while it is imported is what the server was started with;
+everything else in a child's environment is what there is when it is asked for.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from multiprocessing import context, forkserver, popen_forkserver
+from typing import Any, ClassVar
+
+from shared.panels import PANELS
+
+PROJECT = {"shared", "triptych", *PANELS.values()}
+"""The packages of this project."""
+
+
+def serve(modules: Sequence[str], variables: Mapping[str, str]) -> forkserver.ForkServer:
+    """Start a server that imports modules, with these environment variables beside what there is.
+
+    It does not wait for the imports. The server ends with this process.
+    """
+    server = forkserver.ForkServer()
+    server.set_forkserver_preload([*modules])
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        server.ensure_running()
+    finally:
+        for name in variables:
+            if name in before:
+                os.environ[name] = before[name]
+            else:
+                del os.environ[name]
+    return server
+
+
+def forget_project() -> None:
+    """In a server: let every child import this project anew, and so as it is on the disk then."""
+    os.register_at_fork(after_in_child=_forget)
+
+
+def _forget() -> None:
+    for name in [*sys.modules]:
+        if name.partition(".")[0] in PROJECT:
+            del sys.modules[name]
+
+
+class Process(context.ForkServerProcess):
+    """A child of a server, in the environment that there was when it was made."""
+
+    def __init__(self, server: forkserver.ForkServer, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.server: forkserver.ForkServer | None = server
+        self._variables = dict(os.environ)
+
+    @staticmethod
+    def _Popen(process: Process) -> _Popen:  # type: ignore[override]  # noqa: N802
+        return _Popen(process)
+
+    def run(self) -> None:
+        """In the child: take over the environment, and do what it was made for."""
+        os.environ.clear()
+        os.environ.update(self._variables)
+        super().run()
+
+
+class Context(context.ForkServerContext):
+    """What starts processes from a server."""
+
+    process: ClassVar[type[Process]] = Process
+
+    def __init__(self, server: forkserver.ForkServer) -> None:
+        super().__init__()
+        self._server = server
+
+    def Process(self, *arguments: Any, **options: Any) -> Process:  # type: ignore[override]  # noqa: N802
+        """A process that is not started yet."""
+        return self.process(self._server, *arguments, **options)
+
+
+class _Popen(popen_forkserver.Popen):
+    def _launch(self, process: Process) -> None:
+        server, process.server = process.server, None  # the child has no use for it
+        assert server is not None
+        with _connecting_to(server):
+            super()._launch(process)  # type: ignore[misc]
+
+
+@contextmanager
+def _connecting_to(server: forkserver.ForkServer) -> Iterator[None]:
+    """A context in which `multiprocessing` asks this server, and not its own one."""
+    before = forkserver.connect_to_new_process
+    forkserver.connect_to_new_process = server.connect_to_new_process
+    try:
+        yield
+    finally:
+        forkserver.connect_to_new_process = before

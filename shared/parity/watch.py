@@ -1,0 +1,230 @@
+"""The ladder again and again: whenever a file of a panel is saved.
+
+The frameworks stay imported in fork servers. A panel is imported anew in a child of its own after
+each change, and of the other panels the evidence is kept: the verdict comes in seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from multiprocessing import forkserver
+from multiprocessing.context import BaseContext
+from typing import NoReturn
+
+from shared import caches, forking, registry, workers
+from shared.panels import PANELS
+from shared.parity import ladder, sources
+from shared.parity.checks import Outcome
+from shared.parity.kept import Question
+from shared.specs import Spec
+from shared.workers import ALONE
+
+PAUSE = 0.2
+"""Seconds from one look at the files to the next."""
+
+ALSO = ("concurrent.futures.process", "numpy", "safetensors.numpy")
+"""What every worker imports beside its framework."""
+
+Say = Callable[[str], None]
+Seen = dict[str, tuple[int, int]]
+
+
+class _ChangedError(Exception):
+    """A file was saved while the checks were on their way."""
+
+
+@dataclass
+class Watch:
+    """What is climbed after every change.
+
+    Args:
+        specs: The architectures.
+        question: What is asked of them in the end; what can be known sooner is told first.
+        backends: Those to compare.
+        say: Prints a line.
+        show: Prints what an outcome has of failures.
+        fresh: Whether to keep evidence no longer than this process runs.
+    """
+
+    specs: Sequence[Spec]
+    question: Question
+    backends: Sequence[str]
+    say: Say
+    show: Callable[[Outcome], None]
+    fresh: bool = False
+    _servers: dict[str, forkserver.ForkServer] = field(default_factory=dict)
+    _seen: Seen = field(default_factory=dict)
+
+    def run(self) -> NoReturn:
+        """Climb, wait for a change, and climb again, until somebody interrupts.
+
+        Raises:
+            KeyboardInterrupt: somebody did.
+        """
+        with ExitStack() as stack:
+            if self.fresh or caches.evidence_directory() is None:
+                folder = stack.enter_context(tempfile.TemporaryDirectory())
+                stack.enter_context(_variable(caches.EVIDENCE, folder))
+            stack.enter_context(self._forking())
+            self._seen = look()
+            changed = ""
+            while True:
+                self._round(changed)
+                changed = self._wait()
+
+    def _round(self, changed: str) -> None:
+        """Everything once, unless files are saved meanwhile."""
+        while True:
+            if changed:
+                self.say(f"{changed} changed")
+            try:
+                self._climb()
+            except _ChangedError:
+                changed = self._wait()
+            else:
+                return
+
+    def _climb(self) -> None:
+        """The stages, until one is not proved."""
+        for name, question in stages(self.question):
+            began = time.perf_counter()
+            outcome = self._stage(question)
+            self.show(outcome)
+            seconds = time.perf_counter() - began
+            self.say(f"{name}: {verdict(outcome)}, in {seconds:.1f} s")
+            if not outcome.proved:
+                return
+
+    def _stage(self, question: Question) -> Outcome:
+        return ladder.climb(
+            self.specs,
+            question.dtypes,
+            device=question.device,
+            precision=question.precision,
+            backends=self.backends,
+            trainings=question.trainings,
+            variants=question.variants,
+            keeps=True,
+            report=lambda _: self._interrupt(),
+        )
+
+    def _interrupt(self) -> None:
+        """Leave the checks where they are when a file was saved."""
+        if look() != self._seen:
+            raise _ChangedError
+
+    def _wait(self) -> str:
+        """Wait until files are saved that can be read as Python; their names."""
+        while True:
+            now = look()
+            if now == self._seen:
+                time.sleep(PAUSE)
+                continue
+            while (later := look()) != now:  # more are being saved
+                now = later
+                time.sleep(PAUSE / 4)
+            names = sorted(n for n in {*now, *self._seen} if now.get(n) != self._seen.get(n))
+            self._seen = now
+            problems = [problem for name in names if (problem := unreadable(name))]
+            for problem in problems:
+                self.say(problem)
+            if not problems:
+                if any(name.startswith("shared/") for name in names):
+                    self.say(f"{_listed(names)} changed: starting again")
+                    _again()
+                return _listed(names)
+
+    @contextmanager
+    def _forking(self) -> Iterator[None]:
+        """Workers are forked from servers, which begin to import at once."""
+        before = workers.context
+        usable, _ = registry.usable(self.backends)
+        for backend in usable:
+            modules = [f"{PANELS[backend]}.engine.forked", *ALSO]
+            self._servers[backend] = forking.serve(modules, ALONE)
+        workers.context = self._context
+        try:
+            yield
+        finally:
+            workers.context = before
+
+    def _context(self, backend: str, /) -> BaseContext:
+        return forking.Context(self._servers[backend])
+
+
+def stages(question: Question) -> list[tuple[str, Question]]:
+    """What is asked one after the other: what passes through the networks first, then all."""
+    exact = "float64" if "float64" in question.dtypes else question.dtypes[0]
+    passes = replace(question, dtypes=(exact,), trainings=False, variants=False)
+    named = [(f"passes in {exact}", passes), ("all that is asked", question)]
+    return named if passes != question else named[1:]
+
+
+def verdict(outcome: Outcome) -> str:
+    """How the checks of an outcome ended, in a few words."""
+    counts = {
+        "passed": outcome.count("passed"),
+        "bounded by a stated cause": outcome.count("bounded"),
+        "failed": outcome.count("failed"),
+        "missing": outcome.count("missing"),
+    }
+    told = [f"{n:,} {how}" for how, n in counts.items() if n or how == "passed"]
+    return f"{len(outcome.checks):,} checks, {', '.join(told)}"
+
+
+def look() -> Seen:
+    """Every file of the panels and of `shared`, by when it was changed and its size."""
+    seen = {}
+    for package in ("shared", *PANELS.values()):
+        for name, path in sources.files(package).items():
+            try:
+                state = path.stat()
+            except FileNotFoundError:  # it has gone this moment
+                continue
+            seen[name] = state.st_mtime_ns, state.st_size
+    return seen
+
+
+def unreadable(name: str) -> str:
+    """Why a file that was saved is no Python, in one line; else nothing."""
+    path = sources.files(name.partition("/")[0]).get(name)
+    if path is None or path.suffix != ".py":
+        return ""
+    try:
+        compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
+    except SyntaxError as error:
+        return f"{name}:{error.lineno}: {error.msg}"
+    except (OSError, ValueError) as error:
+        return f"{name}: {error}"
+    return ""
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 3} more files" if len(names) > 3 else ""
+    return f"{', '.join(names[:3])}{more}"
+
+
+def _again() -> NoReturn:
+    """Start this command anew, in this process."""
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
+@contextmanager
+def _variable(name: str, value: str) -> Iterator[None]:
+    """An environment variable for a while."""
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = before

@@ -1,0 +1,161 @@
+"""What is climbed after a change, and when."""
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from shared import caches
+from shared.parity import sources, watch
+from shared.parity.checks import Check, Outcome
+from shared.parity.kept import Question
+from shared.parity.watch import Watch, stages, unreadable, verdict
+
+QUESTION = Question(("float64", "float32"), "cpu", "highest", trainings=True, variants=True)
+FIRST = "passes in float64"
+ALL = "all that is asked"
+
+
+def test_what_passes_through_the_networks_is_told_first() -> None:
+    (first, passes), (last, everything) = stages(QUESTION)
+    assert (first, last) == (FIRST, ALL)
+    assert passes == replace(QUESTION, dtypes=("float64",), trainings=False, variants=False)
+    assert everything == QUESTION
+    (first, passes), _ = stages(replace(QUESTION, dtypes=("float32",)))
+    assert first == "passes in float32"
+    assert passes.dtypes == ("float32",)
+    assert stages(passes) == [(ALL, passes)]
+
+
+def outcome(*statuses: str) -> Outcome:
+    checks = [Check("forward", "net", "case", "float64", "a-b", s) for s in statuses]  # type: ignore[arg-type]
+    return Outcome(checks)
+
+
+def test_a_verdict_is_a_few_words() -> None:
+    assert verdict(outcome("passed", "passed")) == "2 checks, 2 passed"
+    assert verdict(outcome("failed", "missing", "bounded")) == (
+        "3 checks, 0 passed, 1 bounded by a stated cause, 1 failed, 1 missing"
+    )
+
+
+@pytest.fixture
+def panel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder whose files are those of PyTorch's panel; no others are watched."""
+    (tmp_path / "mlp.py").write_text("a = 1\n")
+
+    def files(package: str) -> dict[str, Path]:
+        paths = sorted(tmp_path.iterdir()) if package == "torch_impl" else []
+        return {f"{package}/{path.name}": path for path in paths}
+
+    monkeypatch.setattr(sources, "files", files)
+    monkeypatch.setattr(watch, "PAUSE", 0.01)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("a = 1", ""),
+        ("def (:\n", "torch_impl/mlp.py:1: invalid syntax"),
+        ("a = 1\nb = (", "torch_impl/mlp.py:2: '(' was never closed"),
+        ("if True:\na = 1", "torch_impl/mlp.py:2: expected an indented block"),
+    ],
+)
+def test_a_syntax_error_is_one_line(text: str, problem: str, panel: Path) -> None:
+    (panel / "mlp.py").write_text(text)
+    actual = unreadable("torch_impl/mlp.py")
+    assert actual.startswith(problem)
+    assert bool(actual) == bool(problem)
+    assert "\n" not in actual
+
+
+def test_what_is_no_python_or_has_gone_is_no_error(panel: Path) -> None:
+    (panel / "data.bin").write_bytes(b"\0(")
+    assert unreadable("torch_impl/data.bin") == ""
+    assert unreadable("torch_impl/gone.py") == ""
+
+
+class StopError(Exception):
+    """The end of a watch that would go on."""
+
+
+def watched(
+    panel: Path, monkeypatch: pytest.MonkeyPatch, *actions: Callable[[], object]
+) -> list[str]:
+    """What is told while files change; each climb does the next thing to them."""
+    del panel
+    told: list[str] = []
+    left = list(actions)
+
+    def climb(*_: object, report: Callable[[str], None], **options: object) -> Outcome:
+        told.append("climbs with trainings" if options["trainings"] else "climbs")
+        action = left.pop(0) if left else lambda: (_ for _ in ()).throw(StopError)
+        failing = action()
+        report("a case")
+        return outcome("failed" if failing == "fail" else "passed")
+
+    monkeypatch.setattr(watch.ladder, "climb", climb)
+    monkeypatch.setattr(watch.registry, "usable", lambda _: ([], {}))
+    with pytest.raises(StopError):
+        Watch([], QUESTION, (), told.append, lambda _: None).run()
+    return told
+
+
+def nothing() -> None:
+    """Leave the files as they are."""
+
+
+def test_a_file_that_is_saved_meanwhile_begins_anew(
+    panel: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = watched(
+        panel, monkeypatch, nothing, lambda: (panel / "mlp.py").write_text("a = 22\n"), nothing
+    )
+    rows = [line.partition(", in")[0] for line in told]
+    assert rows == [
+        "climbs",
+        f"{FIRST}: 1 checks, 1 passed",
+        "climbs with trainings",
+        "torch_impl/mlp.py changed",
+        "climbs",
+        f"{FIRST}: 1 checks, 1 passed",
+        "climbs with trainings",
+    ]
+
+
+def test_what_fails_is_not_climbed_further(panel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Path] = []
+    looks = watch.look
+
+    def look() -> watch.Seen:
+        seen.append(panel)
+        if len(seen) == 5:  # while it waits
+            (panel / "mlp.py").write_text("a = (\n")
+        if len(seen) == 15:
+            (panel / "mlp.py").write_text("a = 333\n")
+        return looks()
+
+    monkeypatch.setattr(watch, "look", look)
+    told = watched(panel, monkeypatch, lambda: "fail")
+    rows = [line.partition(", in")[0] for line in told]
+    assert rows == [
+        "climbs",
+        f"{FIRST}: 1 checks, 0 passed, 1 failed",
+        "torch_impl/mlp.py:1: '(' was never closed",
+        "torch_impl/mlp.py changed",
+        "climbs",
+    ]
+
+
+def test_without_a_cache_evidence_is_kept_as_long_as_the_watch_runs(
+    panel: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(caches.EVIDENCE, "off")
+    folders: list[Path | None] = []
+    watched(panel, monkeypatch, lambda: folders.append(caches.evidence_directory()))
+    assert folders[0] is not None
+    assert not folders[0].exists()
+    assert os.environ[caches.EVIDENCE] == "off"
