@@ -64,12 +64,30 @@ class Check:
     part: str = ""
 
 
+@dataclass(frozen=True)
+class Request:
+    """What a climb is asked for, and by which sources (`shared.parity.sources`) it is made.
+
+    `shard` is written as in "2/4"; None stands for everything.
+    """
+
+    architectures: tuple[str, ...]
+    dtypes: tuple[str, ...]
+    backends: tuple[str, ...]
+    trainings: bool
+    variants: bool
+    device: str
+    precision: str
+    shard: str | None
+    sources: str
+
+
 @dataclass
 class Outcome:
     """All checks of a run, the backends that took part, and why others did not.
 
     `skipped` are those that are not installed, `errors` those that failed, when they started or
-    later: the first error of each.
+    later: the first error of each. `asked` is None for evidence of files.
     """
 
     checks: list[Check] = field(default_factory=list)
@@ -79,6 +97,7 @@ class Outcome:
     device: str = "cpu"
     precision: str = "highest"
     notes: list[str] = field(default_factory=list)
+    asked: Request | None = None
 
     def count(self, status: Status) -> int:
         """How many checks ended so."""

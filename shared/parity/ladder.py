@@ -42,8 +42,8 @@ from dataclasses import dataclass
 from shared import registry
 from shared.errors import BackendMissingError, DeviceMissingError, TriptychError
 from shared.panels import PANELS
-from shared.parity import collect, mirror
-from shared.parity.checks import Check, Outcome, case_checks
+from shared.parity import collect, mirror, sources
+from shared.parity.checks import Check, Outcome, Request, case_checks
 from shared.parity.evidence import CaseEvidence
 from shared.parity.judge import Status
 from shared.specs import Case, Spec
@@ -82,7 +82,18 @@ def climb(
     Raises:
         DeviceMissingError: a backend does not have the device.
     """
-    outcome = Outcome(device=device, precision=precision)
+    asked = Request(
+        architectures=tuple(spec.name for spec in specs),
+        dtypes=tuple(dtypes),
+        backends=tuple(backends),
+        trainings=trainings,
+        variants=variants,
+        device=device,
+        precision=precision,
+        shard=None,
+        sources=sources.digest(),
+    )
+    outcome = Outcome(device=device, precision=precision, asked=asked)
     cases = [(spec, case) for spec in specs for case in spec.cases]
     for _ in climbing(
         outcome,
