@@ -42,10 +42,11 @@ from dataclasses import dataclass
 from shared import registry
 from shared.errors import BackendMissingError, DeviceMissingError, TriptychError
 from shared.panels import PANELS
-from shared.parity import collect, mirror, sources
+from shared.parity import collect, mirror, shards, sources
 from shared.parity.checks import Check, Outcome, Request, case_checks
 from shared.parity.evidence import CaseEvidence
 from shared.parity.judge import Status
+from shared.parity.shards import Shard
 from shared.specs import Case, Spec
 from shared.together import begin, wait
 from shared.workers import ALONE, Worker
@@ -65,9 +66,10 @@ def climb(
     backends: Sequence[str] = registry.BACKENDS,
     trainings: bool = True,
     variants: bool = True,
+    shard: Shard | None = None,
     report: Callable[[str], None] = lambda _: None,
 ) -> Outcome:
-    """Climb every rung for every case of the specs.
+    """Climb every rung for every case of the specs, or of one shard of them.
 
     Args:
         specs: The architectures.
@@ -77,6 +79,7 @@ def climb(
         backends: Those to compare; one that is not installed is reported and left out.
         trainings: Whether to climb the last rungs, where networks are trained; they take longest.
         variants: Whether to hold each backend's tuned variant against its idiomatic one.
+        shard: The part to climb; without one it is everything. One without a case starts no worker.
         report: Told what is being worked on.
 
     Raises:
@@ -90,18 +93,21 @@ def climb(
         variants=variants,
         device=device,
         precision=precision,
-        shard=None,
+        shard=str(shard) if shard else None,
         sources=sources.digest(),
     )
     outcome = Outcome(device=device, precision=precision, asked=asked)
-    cases = [(spec, case) for spec in specs for case in spec.cases]
+    part = shards.part(specs, shard)
+    if shard and not part.cases:
+        return outcome
     for _ in climbing(
         outcome,
-        cases,
+        part.cases,
         dtypes,
         backends=backends,
         trainings=trainings,
         variants=variants,
+        mirrored=part.mirrored,
         report=report,
     ):
         pass
@@ -116,15 +122,17 @@ def climbing(
     backends: Sequence[str] = registry.BACKENDS,
     trainings: bool = True,
     variants: bool = True,
+    mirrored: Sequence[Spec] | None = None,
     report: Callable[[str], None] = lambda _: None,
 ) -> Generator[tuple[Spec, Case]]:
     """Climb as `climb` does, but these cases alone: each that is yielded is whole in the outcome.
 
-    The workers end when it is exhausted, or closed.
+    `mirrored` are the specs whose sources are compared: all of these cases', if None. The workers
+    end when it is exhausted, or closed.
     """
-    outcome.checks += [
-        _mirror_check(spec) for spec in {spec.name: spec for spec, _ in cases}.values()
-    ]
+    if mirrored is None:
+        mirrored = [*{spec.name: spec for spec, _ in cases}.values()]
+    outcome.checks += [_mirror_check(spec) for spec in mirrored]
     with ExitStack() as stack:
         usable, skipped = registry.usable(backends)
         outcome.skipped |= skipped
