@@ -177,7 +177,7 @@ def lacking(names: Sequence[str]) -> Result:
 def lost_to(errors: Mapping[Any, str], *names: Any) -> Result | None:
     """What keeps these backends from being compared, if anything does."""
     reasons = [errors[name] for name in names if name in errors]
-    return Result("missing", detail="; ".join(reasons)) if reasons else None
+    return Result("missing", detail="; ".join(dict.fromkeys(reasons))) if reasons else None
 
 
 def _counts(evidence: CaseEvidence, case: Case, dtype: str) -> Result:
