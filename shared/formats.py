@@ -19,7 +19,7 @@ FORMATS = {
     "conventions": 1,
     "evidence": 3,
     "history": 1,
-    "parity": 1,
+    "parity": 2,
     "ratios": 1,
     "recorded conventions": 1,
     "recorded report": 1,

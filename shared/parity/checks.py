@@ -64,12 +64,30 @@ class Check:
     part: str = ""
 
 
+@dataclass(frozen=True)
+class Request:
+    """What a climb is asked for, and by which sources (`shared.parity.sources`) it is made.
+
+    `shard` is written as in "2/4"; None stands for everything.
+    """
+
+    architectures: tuple[str, ...]
+    dtypes: tuple[str, ...]
+    backends: tuple[str, ...]
+    trainings: bool
+    variants: bool
+    device: str
+    precision: str
+    shard: str | None
+    sources: str
+
+
 @dataclass
 class Outcome:
     """All checks of a run, the backends that took part, and why others did not.
 
     `skipped` are those that are not installed, `errors` those that failed, when they started or
-    later: the first error of each.
+    later: the first error of each. `asked` is None for evidence of files.
     """
 
     checks: list[Check] = field(default_factory=list)
@@ -79,6 +97,7 @@ class Outcome:
     device: str = "cpu"
     precision: str = "highest"
     notes: list[str] = field(default_factory=list)
+    asked: Request | None = None
 
     def count(self, status: Status) -> int:
         """How many checks ended so."""
@@ -158,7 +177,7 @@ def lacking(names: Sequence[str]) -> Result:
 def lost_to(errors: Mapping[Any, str], *names: Any) -> Result | None:
     """What keeps these backends from being compared, if anything does."""
     reasons = [errors[name] for name in names if name in errors]
-    return Result("missing", detail="; ".join(reasons)) if reasons else None
+    return Result("missing", detail="; ".join(dict.fromkeys(reasons))) if reasons else None
 
 
 def _counts(evidence: CaseEvidence, case: Case, dtype: str) -> Result:

@@ -42,11 +42,12 @@ from dataclasses import dataclass, field
 from shared import registry
 from shared.errors import BackendMissingError, DeviceMissingError, TriptychError
 from shared.panels import PANELS
-from shared.parity import collect, kept, mirror
-from shared.parity.checks import Check, Outcome, case_checks
+from shared.parity import collect, kept, mirror, shards, sources
+from shared.parity.checks import Check, Outcome, Request, case_checks
 from shared.parity.evidence import CaseEvidence
 from shared.parity.judge import Status
 from shared.parity.kept import Kept, Question
+from shared.parity.shards import Shard
 from shared.specs import Case, Spec
 from shared.together import begin, wait
 from shared.workers import ALONE, Worker
@@ -67,9 +68,10 @@ def climb(
     trainings: bool = True,
     variants: bool = True,
     keeps: bool = False,
+    shard: Shard | None = None,
     report: Callable[[str], None] = lambda _: None,
 ) -> Outcome:
-    """Climb every rung for every case of the specs.
+    """Climb every rung for every case of the specs, or of one shard of them.
 
     Args:
         specs: The architectures.
@@ -81,21 +83,36 @@ def climb(
         variants: Whether to hold each backend's tuned variant against its idiomatic one.
         keeps: Whether to read evidence that was kept, and to keep what is made: see
             `shared.parity.kept`.
+        shard: The part to climb; without one it is everything. One without a case starts no worker.
         report: Told what is being worked on.
 
     Raises:
         DeviceMissingError: a backend does not have the device.
     """
-    outcome = Outcome(device=device, precision=precision)
-    cases = [(spec, case) for spec in specs for case in spec.cases]
+    asked = Request(
+        architectures=tuple(spec.name for spec in specs),
+        dtypes=tuple(dtypes),
+        backends=tuple(backends),
+        trainings=trainings,
+        variants=variants,
+        device=device,
+        precision=precision,
+        shard=str(shard) if shard else None,
+        sources=sources.digest(),
+    )
+    outcome = Outcome(device=device, precision=precision, asked=asked)
+    part = shards.part(specs, shard)
+    if shard and not part.cases:
+        return outcome
     for _ in climbing(
         outcome,
-        cases,
+        part.cases,
         dtypes,
         backends=backends,
         trainings=trainings,
         variants=variants,
         keeps=keeps,
+        mirrored=part.mirrored,
         report=report,
     ):
         pass
@@ -111,16 +128,18 @@ def climbing(
     trainings: bool = True,
     variants: bool = True,
     keeps: bool = False,
+    mirrored: Sequence[Spec] | None = None,
     report: Callable[[str], None] = lambda _: None,
 ) -> Generator[tuple[Spec, Case]]:
     """Climb as `climb` does, but these cases alone: each that is yielded is whole in the outcome.
 
-    The workers end when it is exhausted, or closed.
+    `mirrored` are the specs whose sources are compared: all of these cases', if None. The workers
+    end when it is exhausted, or closed.
     """
     question = Question(tuple(dtypes), outcome.device, outcome.precision, trainings, variants)
-    outcome.checks += [
-        _mirror_check(spec) for spec in {spec.name: spec for spec, _ in cases}.values()
-    ]
+    if mirrored is None:
+        mirrored = [*{spec.name: spec for spec, _ in cases}.values()]
+    outcome.checks += [_mirror_check(spec) for spec in mirrored]
     usable, skipped = registry.usable(backends)
     outcome.skipped |= skipped
     earlier = kept.opened(question) if keeps else None

@@ -92,12 +92,15 @@ def show_problems(outcome: Outcome, console: Console) -> None:
 
 
 def summary(outcome: Outcome) -> str:
-    """One line: how many checks there were, and how they ended."""
+    """One line: how many checks there were, and how they ended; and of which shard, if of one."""
+    shard = outcome.asked.shard if outcome.asked else None
     line = (
         f"{len(outcome.checks):,} checks: {outcome.count('passed'):,} passed, "
         f"{outcome.count('bounded'):,} bounded by a stated cause, {outcome.count('failed'):,} "
         f"failed, {outcome.count('missing'):,} missing"
     )
+    if shard:
+        line = f"shard {shard}: {line}"
     if not outcome.compared:
         line += "; no two backends were compared, so nothing is proved"
     return line

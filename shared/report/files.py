@@ -119,6 +119,11 @@ def _add(saved: Saved, content: Mapping[str, Any], path: Path) -> str:
     if kind == "report":
         _add_report(saved, value, origin)
     elif kind == "parity":
+        if (asked := value.get("asked")) and asked["shard"]:
+            raise DataError(
+                f"it is shard {asked['shard']} of a climb; `triptych parity FILE FILE --json` "
+                "merges all shards into a file that can be"
+            )
         versions, machine = value.get("versions") or {}, value.get("machine") or {}
         command = _parity_command(value)
         _add_checks(

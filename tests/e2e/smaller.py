@@ -3,14 +3,13 @@
 `make test` runs them so, and `make test-all` as they stand.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from shared.data import mnist
-from shared.parity import collect, ladder
-from shared.parity.checks import Outcome
+from shared.parity import collect, shards
 from shared.report import asked
 from shared.report.study import Study
 from shared.specs import Case, Spec
@@ -28,15 +27,12 @@ def make_smaller(patch: pytest.MonkeyPatch) -> None:
     patch.setenv(PREPARE, f"{hurry.__module__}:{hurry.__name__}")
     patch.setattr(collect, "plan", shorter(collect.plan, STEPS))
     patch.setattr(mnist, "load", fewer(mnist.load))
-    climbing = ladder.climbing
+    cases = shards.cases
 
-    def of_few_cases(
-        outcome: Outcome, cases: Sequence[tuple[Spec, Case]], *rest: Any, **options: Any
-    ) -> Generator[tuple[Spec, Case]]:
-        few = [(spec, case) for spec, case in cases if case in smallest_of_each_class(spec)]
-        yield from climbing(outcome, few, *rest, **options)
+    def few_cases(specs: Sequence[Spec]) -> list[tuple[Spec, Case]]:
+        return [(spec, case) for spec, case in cases(specs) if case in smallest_of_each_class(spec)]
 
-    patch.setattr(ladder, "climbing", of_few_cases)
+    patch.setattr(shards, "cases", few_cases)
     chapters = asked.guide_chapters
     patch.setattr(asked, "guide_chapters", lambda: chapters()[:CHAPTERS])
     whole = asked.Asked

@@ -285,6 +285,34 @@ def test_parity_exits_with_its_verdict_and_writes_every_check(tmp_path: Path) ->
 
 
 @one
+def test_shards_are_merged_into_what_a_single_climb_gives(tmp_path: Path) -> None:
+    climb = ("parity", "basic_net", "skip_mlp", "--no-trainings", "--dtype", "float64")
+    proved = len(INSTALLED) > 1
+    paths = ["1.json", "2.json"]
+    for path, shard in zip(paths, ("1/2", "2/2"), strict=True):
+        result = here(*climb, "--shard", shard, "--json", path, folder=tmp_path)
+        assert result.status == (0 if proved else 1), result.out + result.err
+    one, two = (json.loads((tmp_path / path).read_text()) for path in paths)
+    cases = [{(c["architecture"], c["case"]) for c in part["checks"]} for part in (one, two)]
+    assert cases[0].isdisjoint(cases[1])
+    merged = here("parity", *paths, "--json", "whole.json", folder=tmp_path)
+    assert merged.status == (0 if proved else 1), merged.out + merged.err
+    whole = json.loads((tmp_path / "whole.json").read_text())
+    assert whole["proved"] is proved
+    assert len(whole["checks"]) == len(one["checks"]) + len(two["checks"])
+    expected = {
+        (spec.name, label)
+        for spec in map(specs.find, ("basic_net", "skip_mlp"))
+        for label in ("sources", *(case.label for case in spec.cases))
+    }
+    assert {(c["architecture"], c["case"]) for c in whole["checks"]} == expected
+    assert f"{len(whole['checks'])} checks" in merged.out
+    twice = here("parity", paths[0], paths[0], folder=tmp_path)
+    assert twice.status == 2
+    assert "are the same shard, 1/2" in twice.err
+
+
+@one
 def test_evidence_is_recorded_and_held_against_itself(tmp_path: Path) -> None:
     paths = [str(tmp_path / f"{name}.safetensors") for name in ("one", "two")]
     for path, extra in zip(paths, ([], ["--json"]), strict=True):

@@ -90,6 +90,21 @@ def test_pages_are_made_of_files_of_an_earlier_version(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("version", [1, 2])
+def test_pages_are_made_of_checks_of_every_format(tmp_path: Path, version: int) -> None:
+    """Format 1 does not say what was asked."""
+    asked = {"asked": {"shard": None}} if version > 1 else {}
+    content = {**formats.stamp("parity"), "format": version, "checks": [CHECK], **asked}
+    assert run.read([written(tmp_path / "parity.json", content)]).checks == [CHECK]
+
+
+def test_pages_refuse_one_shard_of_the_checks(tmp_path: Path) -> None:
+    shard = {**formats.stamp("parity"), "checks": [CHECK], "asked": {"shard": "2/4"}}
+    path = written(tmp_path / "parity.json", shard)
+    with pytest.raises(DataError, match=r"cannot be shown: it is shard 2/4 .* merges all shards"):
+        run.read([path])
+
+
 def test_pages_refuse_a_newer_format_and_another_kind(tmp_path: Path) -> None:
     newer = {**formats.stamp("parity"), "format": 99, "checks": [CHECK]}
     path = written(tmp_path / "parity.json", newer)

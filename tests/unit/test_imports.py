@@ -17,7 +17,7 @@ from tests.sources import ARCHITECTURES, FRAMEWORKS, OWN, ROOT, fresh
 ORDER = (
     ("errors", "asking"),
     ("choosing", "formats", "panels", "writing"),
-    ("strict",),
+    ("forking", "strict"),
     ("specs",),
     ("interface", "weights"),
     ("boundary", "reprs"),
@@ -156,7 +156,16 @@ def test_panels_import_neither_each_other_nor_verbs(backend: str) -> None:
         modules = imports(path)
         assert not roots(modules) & others, dotted(path)
         rooms = {room(m) for m in modules if m.partition(".")[0] == "shared"}
-        below = {"errors", "asking", "specs", "interface", "weights", "boundary", "reprs"}
+        below = {
+            "errors",
+            "asking",
+            "forking",
+            "specs",
+            "interface",
+            "weights",
+            "boundary",
+            "reprs",
+        }
         assert rooms <= below, dotted(path)
 
 

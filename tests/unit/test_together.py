@@ -13,7 +13,7 @@ from shared.errors import WorkerError
 class Scripted:
     """In place of a worker: flax has died before it is asked, keras dies meanwhile."""
 
-    def __init__(self, backend: str, environment: Any) -> None:
+    def __init__(self, backend: str, environment: Any, **_: Any) -> None:
         self.backend, self.environment = backend, environment
 
     def __enter__(self) -> Self:

@@ -21,6 +21,7 @@ from tests.sources import ROOT, fresh
 from tests.unit.cli.conftest import Triptych
 
 SHELLS = ("bash", "zsh", "fish")
+FREE = ("batch_sizes", "shard")
 CALL = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from shared.cli import main; main()"
 
 
@@ -67,6 +68,8 @@ def completed(line: str) -> set[str]:
         ("predict b.safetensors folder/d", {"folder/d.png"}),
         ("predict b.safetensors a.png --output-dir ", {"folder/"}),
         ("parity b", {"basic_net", "branching_net", "branching", "b.safetensors"}),
+        ("parity r", {"row_gru", "residual", "recurrent", "r.json"}),
+        ("parity --shard ", set()),
         ("compare unet --json ", {"folder/", "r.json"}),
         ("report --from ", {"b.safetensors", "folder/", "r.json"}),
         ("train unet --data-dir nowhere/", set()),
@@ -99,7 +102,7 @@ def test_every_option_with_a_name_for_a_value_is_completed(verb: str) -> None:
             settings = each.metadata["settings"]
             if "action" not in settings and settings.get("type") not in (int, float):
                 known = each.metadata["completer"]
-                assert known not in (None, completing.nothing) or each.name == "batch_sizes"
+                assert known not in (None, completing.nothing) or each.name in FREE
 
 
 def asked(tmp_path: Path, line: str) -> list[str]:

@@ -134,27 +134,6 @@ def _own(name: str, package: str) -> list[str]:
     return [name] if name.startswith(f"{package}/") else []
 
 
-def test_a_file_that_comes_or_goes_has_evidence_made_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    package = tmp_path / "some_package"
-    (package / "__pycache__").mkdir(parents=True)
-    (package / "__init__.py").write_text("")
-    monkeypatch.syspath_prepend(tmp_path)
-    digests = [sources.digest(["some_package"])]
-    (package / "data.bin").write_bytes(b"\0")
-    digests.append(sources.digest(["some_package"]))
-    (package / "data.bin").rename(package / "other.bin")
-    digests.append(sources.digest(["some_package"]))
-    (package / "other.bin").write_bytes(b"\1")
-    digests.append(sources.digest(["some_package"]))
-    assert len({*digests}) == 4
-    (package / "__pycache__" / "some.pyc").write_bytes(b"\0")
-    assert sources.digest(["some_package"]) == digests[-1]
-    (package / "other.bin").unlink()
-    assert sources.digest(["some_package"]) == digests[0]
-
-
 @pytest.mark.parametrize(
     "change",
     [

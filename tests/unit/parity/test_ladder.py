@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.parity import ladder
+from shared.parity import ladder, sources
 from shared.specs import SPECS
 
 
@@ -25,3 +25,18 @@ def test_workers_that_share_a_gpu_reserve_none_of_its_memory(
     (environment,) = environments
     assert environment["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false"
     assert environment["TF_FORCE_GPU_ALLOW_GROWTH"] == "true"
+
+
+def test_an_outcome_says_what_was_asked_and_by_which_sources() -> None:
+    outcome = ladder.climb([], ["float64"], backends=[], trainings=False, device="cuda")
+    assert outcome.to_dict()["asked"] == {
+        "architectures": (),
+        "dtypes": ("float64",),
+        "backends": (),
+        "trainings": False,
+        "variants": True,
+        "device": "cuda",
+        "precision": "highest",
+        "shard": None,
+        "sources": sources.digest(),
+    }

@@ -1,0 +1,77 @@
+"""The digest of the sources: of every one, and of nothing else."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from shared.panels import PANELS
+from shared.parity import sources
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small project."""
+    for package in (*PANELS.values(), "shared", "tests"):
+        (tmp_path / package / "deep").mkdir(parents=True)
+        (tmp_path / package / "mlp.py").write_text("a = 1\n")
+        (tmp_path / package / "deep" / "inner.py").write_text("b = 2\n")
+    monkeypatch.setattr(sources, "FOLDER", tmp_path)
+    return tmp_path
+
+
+def test_every_source_is_in_it_under_its_own_path() -> None:
+    names = {n: path for package in sources.PACKAGES for n, path in sources.files(package).items()}
+    assert {"shared/parity/sources.py", "torch_impl/mlp.py", "flax_impl/engine/weights.py"} <= {
+        *names
+    }
+    assert all(path.samefile(sources.FOLDER / name) for name, path in names.items())
+    digest = sources.digest()
+    assert len(digest) == 64
+    assert digest == sources.digest()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda folder: (folder / "torch_impl" / "mlp.py").write_text("a = 2\n"),
+        lambda folder: (folder / "shared" / "deep" / "inner.py").write_text(""),
+        lambda folder: (folder / "keras_impl" / "new.py").touch(),
+        lambda folder: (folder / "flax_impl" / "mlp.py").unlink(),
+        lambda folder: (folder / "shared" / "mlp.py").rename(folder / "shared" / "mlq.py"),
+        lambda folder: (folder / "shared" / "digits.npz").write_bytes(b"\0"),
+    ],
+)
+def test_a_source_that_changes_changes_it(folder: Path, change: Callable[[Path], object]) -> None:
+    before = sources.digest()
+    change(folder)
+    assert sources.digest() != before
+
+
+def test_a_digest_of_some_packages_is_of_these_alone(folder: Path) -> None:
+    one, other = (sources.digest(["shared", panel]) for panel in ("torch_impl", "flax_impl"))
+    (folder / "torch_impl" / "mlp.py").write_text("a = 2\n")
+    assert sources.digest(["shared", "torch_impl"]) != one
+    assert sources.digest(["shared", "flax_impl"]) == other
+
+
+def test_nothing_else_changes_it(folder: Path) -> None:
+    before = sources.digest()
+    (folder / "shared" / "__pycache__").mkdir()
+    (folder / "shared" / "__pycache__" / "mlp.pyc").write_bytes(b"\0")
+    (folder / "shared" / ".mlp.py.swp").write_text("a")
+    (folder / "shared" / "mlp.py~").write_text("a = 0")
+    (folder / "shared" / ".#mlp.py").symlink_to("nobody@nowhere")  # an editor's mark
+    (folder / "tests" / "mlp.py").write_text("a = 2\n")
+    (folder / "setup.py").write_text("")
+    assert sources.digest() == before
+
+
+def test_content_that_moves_between_sources_changes_it(folder: Path) -> None:
+    first, second = (folder / "shared" / name for name in ("a.py", "b.py"))
+    first.write_text("one\ntwo\n")
+    second.write_text("three\n")
+    before = sources.digest()
+    first.write_text("one\n")
+    second.write_text("two\nthree\n")
+    assert sources.digest() != before
