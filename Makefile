@@ -55,7 +55,7 @@ build/record/seq2seq.json: OPTIONS := --data mnist --epochs 4
 
 build/record/parity.json: | $(ALL)
 	@mkdir -p $(@D)
-	$(BIN)/triptych parity --json $@
+	$(BIN)/triptych parity --fresh --json $@
 
 build/record/%.json: | $(ALL)
 	@mkdir -p $(@D)

@@ -116,6 +116,24 @@ def test_watching_changes_nothing(worker: Worker, place: tuple[str, str]) -> Non
         assert {f"{layer}:out" for layer in layers} <= set(activations)
 
 
+def dropped_twice(backend: str, plan: collect.Plan) -> list[Any]:  # in a worker
+    """What two networks that are built alike show of their own dropout."""
+    inputs, shown = collect.sample_batch(plan.case, 3, "float32"), []
+    for _ in range(2):
+        model = registry.load(backend).build(plan.case.network, dtype="float32", seed=None)
+        model.load_weights(samples.sample_weights(model.table(), "float32", 1))
+        probe = registry.load(backend).probe(model)
+        shown.append(collect.own_dropout(probe, inputs, probe.dropouts()))
+    return shown
+
+
+def test_a_networks_own_dropout_shows_the_same_each_time(worker: Worker) -> None:
+    """Evidence is kept, and merged: nothing in it is left to chance."""
+    one, other = worker.call(dropped_twice, worker.backend, plan_of("basic_net", "default"))
+    assert one
+    assert differences.unequal(one, other) == []
+
+
 def watched(backend: str, network: Network) -> dict[str, tuple[int, ...]]:  # in a worker
     model = registry.load(backend).build(network)
     seen = (

@@ -41,7 +41,7 @@ class TorchProbe:
         self, inputs: Arrays, *, train: bool, dropout: Dropout = "off"
     ) -> dict[str, np.ndarray]:
         """What goes into and comes out of every named layer."""
-        with self.unchanged(train), torch.no_grad(), self.watching(dropout) as seen:
+        with self.unchanged(train), torch.no_grad(), self.watching(dropout) as seen, _seeded():
             self.native(*self.model.inputs(inputs))
         return seen.arrays()
 
@@ -128,6 +128,14 @@ class TorchProbe:
         finally:
             for hook in hooks:
                 hook.remove()
+
+
+@contextmanager
+def _seeded() -> Iterator[None]:
+    """A context in which PyTorch draws the same each time; its generators are left as they were."""
+    with torch.random.fork_rng(range(torch.cuda.device_count())):
+        torch.manual_seed(0)
+        yield
 
 
 def _is_open(module: nn.Module) -> bool:
