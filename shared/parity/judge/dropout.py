@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from shared.parity.evidence import CaseEvidence
 from shared.parity.judge.results import Result
 
@@ -18,7 +20,9 @@ def dropout(case: CaseEvidence, dtype: str) -> Iterator[tuple[str, Result]]:
     for name, (share, count, scale, still) in case.under(dtype, "own dropout").items():
         expected = 1 - case.dropouts[name]
         deviation = (expected * (1 - expected) / count) ** 0.5
-        away = abs(share - expected) / deviation
+        # Of a layer that drops nothing none may be missing.
+        exact = 0.0 if share == expected else np.inf
+        away = abs(share - expected) / deviation if deviation else exact
         problems = []
         if not away <= DROPOUT_DEVIATIONS:
             problems.append(f"{name} keeps {share:.1%} in place of {expected:.1%}")

@@ -163,7 +163,8 @@ def alone(
         yield f"lent, {variant}", lent(arrays)
         masked = {n: a for n, a in arrays.items() if n.startswith("dropout/")}
         if masked:
-            yield f"dropout, {variant}", _dropout(masked, dtype)
+            drops = any(evidence.dropouts.values())
+            yield f"dropout, {variant}", _dropout(masked, dtype, drops=drops)
 
 
 def _figures(network: Network, task: Task, asked: Asked, arrays: Arrays, dtype: str) -> Result:
@@ -206,8 +207,11 @@ def _figures(network: Network, task: Task, asked: Asked, arrays: Arrays, dtype: 
     return Result("passed", worst, SAME[dtype], f"{count} figures of evaluations")
 
 
-def _dropout(masked: Mapping[str, np.ndarray], dtype: str) -> Result:
-    """Every step has masks of its own, which the seed decides; an evaluation has none."""
+def _dropout(masked: Mapping[str, np.ndarray], dtype: str, *, drops: bool) -> Result:
+    """Every step has masks of its own, which the seed decides; an evaluation has none.
+
+    Layers of which none drops anything change nothing in training either.
+    """
     losses = {name.removeprefix("dropout/"): array for name, array in masked.items()}
     names = ("one", "again", "another", "none", "evaluated", "evaluated without", "moved")
     absent = [name for name in names if name not in losses]
@@ -219,16 +223,20 @@ def _dropout(masked: Mapping[str, np.ndarray], dtype: str) -> Result:
     near = SAME[dtype] * float(np.abs(none).max())
     problems = {
         "the same seed gives other masks": not bitwise_equal(one, again),
-        "another seed gives the same masks": _alike(one, another, near),
-        "several steps have the same masks": any(abs(a - b) <= near for a, b in pairwise(one)),
+        "another seed gives the same masks": drops and _alike(one, another, near),
+        "several steps have the same masks": drops
+        and any(abs(a - b) <= near for a, b in pairwise(one)),
         "without dropout the loss of one batch changes": np.ptp(none) > near,
-        "there is no dropout in training": _alike(one, none, near),
+        "there is no dropout in training": drops and _alike(one, none, near),
+        "a share of 0 is dropped": not drops
+        and any((np.abs(array - none) > near).any() for array in (one, another)),
         "there is dropout in an evaluation": bool((np.abs(evaluated - without) > near).any()),
         "with dropout no weight moves": not moved > 0,
     }
     if any(problems.values()):
         return Result("failed", detail="; ".join(n for n, is_so in problems.items() if is_so))
-    return Result("passed", detail="masks of each step's own, by the seed")
+    detail = "masks of each step's own, by the seed" if drops else "nothing is dropped"
+    return Result("passed", detail=detail)
 
 
 def _alike(one: np.ndarray, other: np.ndarray, near: float) -> bool:

@@ -13,6 +13,7 @@ from shared.interface import TensorInfo
 from shared.parity import judge, recipes, samples
 from shared.parity.evidence import Asked, CaseEvidence
 from shared.parity.judge import Pair, trainings
+from shared.parity.judge.trainers import _dropout as of_dropout
 
 RANDOM = np.random.default_rng(0)
 TABLE = [
@@ -588,5 +589,37 @@ def test_own_dropout_keeps_its_share(row: list[float], problem: str) -> None:
         )
         ((name, result),) = judge.dropout(evidence, "float64")
     assert name == "drop"
+    assert result.status == ("failed" if problem else "passed")
+    assert problem in result.detail
+
+
+@pytest.mark.parametrize(("share", "status"), [(1.0, "passed"), (0.999, "failed")])
+def test_a_dropout_of_nothing_keeps_all(share: float, status: str) -> None:
+    arrays = {**VALUES, "own dropout/drop": np.array([share, 1000, 0, 0])}
+    evidence = case("torch", {"float64": arrays}, dropouts={"drop": 0.0})
+    ((_, result),) = judge.dropout(evidence, "float64")
+    assert result.status == status
+
+
+@pytest.mark.parametrize(
+    ("rate", "one", "problem"),
+    [
+        (0.0, [3, 3, 3], ""),
+        (0.0, [3, 3, 4], "a share of 0 is dropped"),
+        (0.5, [3, 4, 5], ""),
+        (0.5, [3, 3, 3], "there is no dropout in training"),
+    ],
+)
+def test_trainers_drop_the_share_that_is_asked_for(
+    rate: float, one: list[float], problem: str
+) -> None:
+    losses = {
+        "one": np.array(one, float),
+        "again": np.array(one, float),
+        "another": np.array([value + 7 * rate for value in one], float),
+        **dict.fromkeys(("none", "evaluated", "evaluated without"), np.array([3.0, 3.0, 3.0])),
+        "moved": np.array(0.5),
+    }
+    result = of_dropout(losses, "float64", drops=rate > 0)
     assert result.status == ("failed" if problem else "passed")
     assert problem in result.detail
