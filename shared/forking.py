@@ -7,7 +7,9 @@ everything else in a child's environment is what there is when it is asked for.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -40,8 +42,22 @@ def serve(modules: Sequence[str], variables: Mapping[str, str]) -> forkserver.Fo
     return server
 
 
+def end(server: forkserver.ForkServer) -> None:
+    """End a server and all of its children at once, whatever they are doing."""
+    process = server._forkserver_pid  # type: ignore[attr-defined]
+    if process is not None:
+        for kill in (os.killpg, os.kill):
+            with contextlib.suppress(ProcessLookupError):
+                kill(process, signal.SIGKILL)
+
+
 def forget_project() -> None:
-    """In a server: let every child import this project anew, and so as it is on the disk then."""
+    """In a server: let every child import this project anew, and so as it is on the disk then.
+
+    The server and its children are a group of their own: a terminal interrupts this process alone,
+    which ends them.
+    """
+    os.setpgid(0, 0)
     os.register_at_fork(after_in_child=_forget)
 
 

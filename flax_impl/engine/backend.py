@@ -97,7 +97,7 @@ class FlaxBackend:
         module, variables = native
         still, mode = in_mode(module, train=False)
         with computing(dtype, device):
-            example = [*map(jax.device_put, check_inputs(network, inputs, dtype))]
+            example = [*map(weights.copied, check_inputs(network, inputs, dtype))]
             layout = weights.layout(still, *example, **mode)
             variables = weights.taken(variables, layout.slots, dtype)
             outputs = jax.jit(partial(still.apply, **mode))(variables, *example)

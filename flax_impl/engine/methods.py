@@ -45,7 +45,7 @@ class FlaxMethods:
         file.write_bytes(serialization.to_bytes(self.model.variables))
         with other.computing():
             restored = serialization.from_bytes(other.variables, file.read_bytes())
-            other.variables = jax.tree.map(jax.device_put, restored)
+            other.variables = jax.tree.map(weights.copied, restored)
 
     def whole(self, folder: Path) -> Model | None:
         """None: Flax's files have variables alone."""
@@ -78,7 +78,7 @@ class FlaxMethods:
             return sum(jnp.square(x).sum() for x in leaves)
 
         with model.computing():
-            arrays = [jax.device_put(inputs[name]) for name in names]
+            arrays = [weights.copied(inputs[name]) for name in names]
             kinds = [spec.dtype == "float" for spec in specs]
             floats = [x if kind else None for x, kind in zip(arrays, kinds, strict=True)]
             others = [None if kind else x for x, kind in zip(arrays, kinds, strict=True)]
@@ -94,7 +94,7 @@ class FlaxMethods:
             pairs: list[tuple[Any, Any]] = []
             for inputs, labels in batches:
                 x = self.model.inputs(inputs)
-                pairs.append((x if len(x) > 1 else x[0], jax.device_put(labels)))
+                pairs.append((x if len(x) > 1 else x[0], weights.copied(labels)))
             classes, labels = bound.predict_batch(iter(pairs))
             return {
                 "classes": np.array(classes, np.int32),

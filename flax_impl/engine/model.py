@@ -132,15 +132,13 @@ class FlaxModel:
     def inputs(self, arrays: Inputs, network: Network | None = None) -> tuple[Array, ...]:
         """The network's inputs as arrays on its device; images are NHWC here too."""
         checked = check_inputs(network or self.network, arrays, self.dtype)
-        return tuple(map(jax.device_put, checked))
+        return tuple(map(weights.copied, checked))
 
     def targets(self, task: Task, batch: Arrays) -> dict[str, Array]:
         """The task's targets as arrays on the model's device."""
         targets = {o.target: batch[o.target] for o in task.objectives}
         return {
-            name: jax.device_put(
-                np.asarray(array, kept(self.dtype)) if array.dtype.kind == "f" else array
-            )
+            name: weights.copied(array, kept(self.dtype) if array.dtype.kind == "f" else None)
             for name, array in targets.items()
         }
 

@@ -202,9 +202,9 @@ def zeros(module: nn.Module, example: Sequence[jax.Array], dtype: str) -> Variab
     return variables
 
 
-def copied(array: np.ndarray, dtype: Any) -> jax.Array:
-    """A copy in a dtype on JAX's device: on a CPU it may otherwise share the caller's memory.
+def copied(array: np.ndarray, dtype: Any = None) -> jax.Array:
+    """A copy in a dtype on JAX's device, which on a CPU reads the caller's memory later, or always.
 
     `jax.numpy` compiles a program for every shape that it converts.
     """
-    return jax.device_put(np.asarray(array, dtype), may_alias=False)
+    return jax.device_put(np.array(array, dtype))

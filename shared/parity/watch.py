@@ -137,8 +137,15 @@ class Watch:
             if not problems:
                 if any(name.startswith("shared/") for name in names):
                     self.say(f"{_listed(names)} changed: starting again")
-                    _again()
+                    self._again()
                 return _listed(names)
+
+    def _again(self) -> NoReturn:
+        """Start this command anew, in this process."""
+        for server in self._servers.values():
+            forking.end(server)
+        sys.stdout.flush()
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
     @contextmanager
     def _forking(self) -> Iterator[None]:
@@ -153,6 +160,8 @@ class Watch:
             yield
         finally:
             workers.context = before
+            for server in self._servers.values():
+                forking.end(server)
 
     def _context(self, backend: str, /) -> BaseContext:
         return forking.Context(self._servers[backend])
@@ -208,12 +217,6 @@ def unreadable(name: str) -> str:
 def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - 3} more files" if len(names) > 3 else ""
     return f"{', '.join(names[:3])}{more}"
-
-
-def _again() -> NoReturn:
-    """Start this command anew, in this process."""
-    sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 @contextmanager

@@ -59,7 +59,7 @@ def expected(spec: specs.Spec, case: specs.Case, dtype: str) -> dict[str, list[s
         if case.buffers:
             rungs["buffers"] = pairs
         if case.network.cls in ("BasicNet", "SequentialNet", "MNISTClassifier"):
-            rungs["dropout"] = [*INSTALLED, *pairs]
+            rungs["dropout"] = [*INSTALLED, *pairs * 2]  # the rates, and what the same masks give
     tried = 0
     if spec.name in TRAINED and case == recipes.trained_case(spec):
         tried = len(COMBINATIONS) if spec.name == combinations.ARCHITECTURE else 0
