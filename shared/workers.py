@@ -14,7 +14,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.context import BaseContext
@@ -181,6 +181,7 @@ class Worker:
         self.startup_seconds: float | None = None
         self.import_seconds: float | None = None
         self._environment = dict(environment or {})
+        self._last: Future[Any] | None = None
 
     def __enter__(self) -> Self:
         """Begin to start the process.
@@ -211,17 +212,22 @@ class Worker:
         self.import_seconds = self._outcome(self._started)
 
     def __exit__(self, *exception: object) -> None:
-        """End the process; after an exception at once, without finishing its work."""
-        if exception[0] is not None:
-            self._process.terminate()
+        """End the process; after an exception at once, without finishing its work.
+
+        A framework takes up to a second to end by itself, and has nothing to put away.
+        """
+        if exception[0] is None and self._last is not None:
+            wait([self._last])
+        self._process.kill()
         self._pool.shutdown(cancel_futures=True)
 
     def submit(self, function: Callable[..., Result], *arguments: Any) -> Future[Result]:
         """Begin a call in the worker: a function of a module's top level, picklable arguments."""
         try:
-            return self._pool.submit(_run, function, arguments)
+            self._last = self._pool.submit(_run, function, arguments)
         except BrokenProcessPool as error:
             raise self._ended() from error
+        return self._last
 
     def hold(self, name: str, make: Callable[..., Any], *arguments: Any) -> Future[None]:
         """Begin to make an object in the worker, which it then holds under a name."""

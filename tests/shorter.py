@@ -29,6 +29,11 @@ def shorter(plan: Callable[..., Plan], steps: int) -> Callable[..., Plan]:
 
     def planned(*arguments: Any, **options: Any) -> Plan:
         whole = plan(*arguments, **options)
-        return replace(whole, batches=whole.batches[: steps + recipes.FURTHER], steps=steps)
+        return replace(
+            whole,
+            batches=whole.batches[: steps + recipes.FURTHER],
+            steps=steps,
+            combinations=whole.combinations[:2],
+        )
 
     return planned

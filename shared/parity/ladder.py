@@ -193,14 +193,14 @@ class Crew:
     outcome: Outcome
     report: Callable[[str], None]
     workers: dict[str, Worker] = field(default_factory=dict)
+    starting: dict[str, Future[dict[str, str]]] = field(default_factory=dict)
     lost: dict[str, str] = field(default_factory=dict)
 
     def start(self, names: Sequence[str]) -> None:
-        """Start those that are not there yet, all at once.
+        """Start those that are not there yet, all at once, and do not wait for them.
 
         Raises:
             BackendMissingError: a backend lacks a package.
-            DeviceMissingError: a backend does not have the device.
         """
         started = {
             name: self.stack.enter_context(Worker(name, ALONE, whole=False))
@@ -208,28 +208,42 @@ class Crew:
             if name not in self.workers
         }
         self.workers |= started
-        for name, worker in started.items():
-            self.report(f"starting {name}")
-            try:
-                self.outcome.versions[name] = worker.call(
-                    collect.begin, name, self.outcome.device, self.outcome.precision
-                )
-            except (BackendMissingError, DeviceMissingError):  # which the user can put right
-                raise
-            except TriptychError as error:
-                self.outcome.errors[name] = self.lost[name] = str(error)
+        device, precision = self.outcome.device, self.outcome.precision
+        futures, lost = begin(
+            started, lambda name, worker: worker.submit(collect.begin, name, device, precision)
+        )
+        self.starting |= futures
+        self.lost |= lost
 
     def collect(
         self, plan: collect.Plan, names: Sequence[str]
     ) -> tuple[dict[str, Future[CaseEvidence]], dict[str, str]]:
-        """Let backends begin with a case; and why some cannot."""
+        """Let backends begin with a case, as soon as they have started; and why some cannot."""
         self.start(names)
-        lost = {name: error for name, error in self.lost.items() if name in names}
-        usable = {name: self.workers[name] for name in names if name not in lost}
-        futures, errors = begin(
-            usable, lambda name, worker: worker.submit(collect.collect, name, plan)
+        return begin(
+            {name: self.workers[name] for name in names},
+            lambda name, worker: worker.submit(collect.collect, name, plan),
         )
-        return futures, lost | errors
+
+    def wait(
+        self, begun: Mapping[str, Future[CaseEvidence]]
+    ) -> tuple[dict[str, CaseEvidence], dict[str, str]]:
+        """What backends give, and why some do not: that they did not start, if they did not.
+
+        Raises:
+            DeviceMissingError: a backend does not have the device.
+        """
+        for name in [*self.starting]:
+            self.report(f"starting {name}")
+            try:
+                self.outcome.versions[name] = self.workers[name].result(self.starting.pop(name))
+            except (BackendMissingError, DeviceMissingError):  # which the user can put right
+                raise
+            except TriptychError as error:
+                self.lost[name] = str(error)
+        self.outcome.errors = self.lost | self.outcome.errors
+        given, errors = wait(self.workers, begun)
+        return given, errors | {name: self.lost[name] for name in begun if name in self.lost}
 
 
 @dataclass(frozen=True)
@@ -254,7 +268,7 @@ class _Climb:
         if self.checked is not None:
             outcome.checks += self.checked
             return spec, case
-        new, late = wait(self.crew.workers, self.begun)
+        new, late = self.crew.wait(self.begun)
         evidence, errors = {**self.known, **new}, {**self.errors, **late}
         checks = [
             check

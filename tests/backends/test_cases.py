@@ -4,11 +4,13 @@ import sys
 from functools import partial
 
 import numpy as np
+import pytest
 
 from shared.parity.samples import sample_inputs
 from shared.specs import SPECS, Network
 from shared.workers import Worker
 from tests.backends import native, reach
+from tests.flavours import ALL
 
 NETWORKS = [case.network for spec in SPECS.values() for case in spec.cases]
 FILES = sorted({network.file for network in NETWORKS} | {"attention"})
@@ -54,4 +56,6 @@ def lacking(backend: str, files: list[str], name: str = "run") -> list[str]:  # 
 
 
 def test_the_cases_reach_everything(worker: Worker) -> None:
+    if worker.backend != "torch" and not ALL:
+        pytest.skip("half a minute in each other panel: make test-all")
     assert worker.call(lacking, worker.backend, FILES) == []

@@ -43,8 +43,11 @@ class FakeWorker:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def call(self, *_: object) -> dict[str, str]:
+    def submit(self, *_: object) -> dict[str, str]:
         return dict(VERSIONS[self.backend])
+
+    def result(self, future: dict[str, str]) -> dict[str, str]:
+        return future
 
 
 def fake(
@@ -81,7 +84,6 @@ def fake(
     monkeypatch.setattr(registry, "usable", usable)
     monkeypatch.setattr(ladder, "Worker", FakeWorker)
     monkeypatch.setattr(collect, "plan", plan)
-    monkeypatch.setattr(ladder, "begin", lambda *_: ({}, {}))
     monkeypatch.setattr(ladder, "wait", wait)
     monkeypatch.setattr(ladder, "case_checks", case_checks)
 

@@ -88,7 +88,8 @@ def evidence(
         for dtype, variants in by_dtype.items()
     }
     tables = {d: [replace(row, dtype=d) for row in TABLE] for d in by_dtype}
-    return CaseEvidence(backend, CASE.label, tables, arrays, ASKED, unbiased=unbiased)
+    rates = {"dropout": 0.25}
+    return CaseEvidence(backend, CASE.label, tables, arrays, ASKED, rates, unbiased)
 
 
 def both(
