@@ -13,7 +13,8 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from multiprocessing import context, forkserver, popen_forkserver
+from multiprocessing import forkserver, popen_forkserver
+from multiprocessing.context import ForkServerContext, ForkServerProcess
 from typing import Any, ClassVar
 
 from shared.panels import PANELS
@@ -67,7 +68,7 @@ def _forget() -> None:
             del sys.modules[name]
 
 
-class Process(context.ForkServerProcess):
+class Process(ForkServerProcess):
     """A child of a server, in the environment that there was when it was made."""
 
     def __init__(self, server: forkserver.ForkServer, *arguments: Any, **options: Any) -> None:
@@ -86,7 +87,7 @@ class Process(context.ForkServerProcess):
         super().run()
 
 
-class Context(context.ForkServerContext):
+class Context(ForkServerContext):
     """What starts processes from a server."""
 
     process: ClassVar[type[Process]] = Process

@@ -242,8 +242,8 @@ class Crew:
             except TriptychError as error:
                 self.lost[name] = str(error)
         self.outcome.errors = self.lost | self.outcome.errors
-        given, errors = wait(self.workers, begun)
-        return given, errors | {name: self.lost[name] for name in begun if name in self.lost}
+        results, errors = wait(self.workers, begun)
+        return results, errors | {name: self.lost[name] for name in begun if name in self.lost}
 
 
 @dataclass(frozen=True)

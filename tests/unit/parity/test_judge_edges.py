@@ -15,6 +15,9 @@ from shared.specs import SPECS, Case, Spec
 
 Arrays = dict[str, np.ndarray]
 PERCEPTRON, MIMO, SEQUENCE = SPECS["basic_net"], SPECS["mimo_net"], SPECS["seq2seq"]
+ATTENTION = next(
+    i for i, case in enumerate(SEQUENCE.cases) if case.network.cls == "MultiHeadAttention"
+)
 CASE = PERCEPTRON.cases[1]
 TABLE = [TensorInfo("fc3.weight", (7, 32), "float64", "parameter")]
 
@@ -179,7 +182,7 @@ def test_what_must_be_there_follows_from_the_spec() -> None:
     assert parts(PERCEPTRON, 1) == usual | {"uncounted", "batches"}
     assert parts(PERCEPTRON, 1, "float32") == usual | {"uncounted"}
     assert parts(SEQUENCE, 1) == usual | {"uncounted", "batches", "masked"}
-    assert parts(SEQUENCE, 2) == usual | {"masked"}  # a part has no labels
+    assert parts(SEQUENCE, ATTENTION) == usual | {"masked"}  # a part has no labels
     assert parts(SPECS["inference_model"], 0) == usual | {"batches"}
     assert "edges/alike/tokens" in values(SEQUENCE, SEQUENCE.cases[1])
     assert "edges/batches/64/outputs/logits" in values()
@@ -201,7 +204,7 @@ def test_lengths_and_masks_reach_their_limits() -> None:
     batch = edges.inputs(network, edges.DIFFERENTIATED["masked"], "float64")
     assert batch["length"].tolist()[1:] == [12, 0]
     assert SEQUENCE.cases[1].network.inputs["length"].low == 1  # the boundary's own limit stays
-    attention = SEQUENCE.cases[2].network
+    attention = SEQUENCE.cases[ATTENTION].network
     masks = edges.inputs(attention, edges.DIFFERENTIATED["masked"], "float64")["attention_mask"]
     assert not masks[0, 0].any()
     assert masks[0, 1:].any()
