@@ -61,7 +61,7 @@ def loaded_meanwhile(backend: str, variant: str) -> tuple[Arrays, Arrays, list[f
     """In a worker: a step on weights that a trainer had, and on those that were loaded later."""
     spec = find("basic_net")
     task = spec.require_task()
-    (case,) = spec.more_cases
+    case = spec.more_cases[0]
     batch = recipes.real_batches(case.network, task, 1)[0]
     settings = Settings(optimizer="sgd", learning_rate=0.5, momentum=0.0, dropout=False)
     model = registry.load(backend).build(case.network, seed=1, variant=variant)
