@@ -30,17 +30,24 @@ def serve(modules: Sequence[str], variables: Mapping[str, str]) -> forkserver.Fo
     """
     server = forkserver.ForkServer()
     server.set_forkserver_preload([*modules])
-    before = dict(os.environ)
-    os.environ.update(variables)
-    try:
+    with environment(variables):
         server.ensure_running()
-    finally:
-        for name in variables:
-            if name in before:
-                os.environ[name] = before[name]
-            else:
-                del os.environ[name]
     return server
+
+
+@contextmanager
+def environment(changes: Mapping[str, str]) -> Iterator[None]:
+    """Environment variables for a while, and for a process that is started meanwhile."""
+    before = {name: os.environ.get(name) for name in changes}
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def end(server: forkserver.ForkServer) -> None:

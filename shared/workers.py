@@ -13,14 +13,13 @@ import pickle
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from multiprocessing.context import BaseContext
 from typing import Any, Self, TypeVar
 
-from shared import registry
+from shared import forking, registry
 from shared.errors import BackendMissingError, TriptychError, WorkerError
 
 Result = TypeVar("Result")
@@ -68,21 +67,6 @@ def environment(variant: str) -> dict[str, str]:
         return {}
     mine, theirs = TUNED["GLIBC_TUNABLES"], os.environ.get("GLIBC_TUNABLES")
     return {**TUNED, "GLIBC_TUNABLES": f"{theirs}:{mine}" if theirs else mine}
-
-
-@contextmanager
-def _environment(changes: Mapping[str, str]) -> Iterator[None]:
-    """Environment variables for a process that is started meanwhile."""
-    before = {key: os.environ.get(key) for key in changes}
-    os.environ.update(changes)
-    try:
-        yield
-    finally:
-        for key, value in before.items():
-            if value is None:
-                del os.environ[key]
-            else:
-                os.environ[key] = value
 
 
 def _end_with_parent() -> None:
@@ -189,7 +173,7 @@ class Worker:
         Raises:
             BackendMissingError: the backend is not installed.
         """
-        with _environment(self._environment):
+        with forking.environment(self._environment):
             if registry.missing(self.backend):
                 raise BackendMissingError(registry.explain_missing(self.backend))
             self._pool = ProcessPoolExecutor(1, context(self.backend), initializer=_end_with_parent)

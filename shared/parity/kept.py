@@ -16,17 +16,15 @@ import platform
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from shared import caches, formats, machine
 from shared.errors import TriptychError
 from shared.panels import PANELS
-from shared.parity import evidence, sources
+from shared.parity import evidence, saved, sources
 from shared.parity.checks import Check
 from shared.parity.evidence import CaseEvidence, Evidence
-from shared.parity.locate import Divergence
 from shared.specs import Case, Spec
 from shared.writing import put
 
@@ -127,9 +125,9 @@ class Kept:
         return next(iter(whole.cases.values())), whole.versions
 
     def write(self, key: str, spec: Spec, case: CaseEvidence, versions: Mapping[str, str]) -> None:
-        """Keep evidence, if the sources are still those that it was made by."""
+        """Keep evidence, unless there is too much of it."""
         size = sum(array.nbytes for arrays in case.arrays.values() for array in arrays.values())
-        if size > 2 * self.limit / SHARE or not self._is_of_today(case.backend):
+        if size > 2 * self.limit / SHARE:  # before equal arrays are stored once
             return
         asked = self.question
         whole = Evidence(
@@ -149,6 +147,25 @@ class Kept:
                 self._drop(path)
             caches.prune(self.limit)
 
+    def keep(
+        self,
+        keys: Mapping[str, str],
+        spec: Spec,
+        new: Mapping[str, CaseEvidence],
+        checks: Sequence[Check],
+        versions: Mapping[str, Any],
+    ) -> None:
+        """Keep what a run made of a case, if everything is still as it was when the run began.
+
+        `checks` are none where some backend gave no evidence.
+        """
+        if any(self._bases[backend] != _base(backend, self.question) for backend in keys):
+            return
+        for name, case in new.items():
+            self.write(keys[name], spec, case, versions[name])
+        if checks:
+            self.write_checks(keys, checks, versions)
+
     def checks(self, keys: Mapping[str, str]) -> tuple[list[Check], dict[str, Any]] | None:
         """The checks of this evidence of a case, by backend, and the versions of the backends."""
         path = self._checks(keys)
@@ -156,7 +173,7 @@ class Kept:
             value = json.loads(path.read_text("utf-8"))
             if value["sum"] != _sum(value["checks"], value["versions"]):
                 raise ValueError(path)
-            rows = [_check(row) for row in value["checks"]]
+            rows = [saved.check(row, self.question.dtypes) for row in value["checks"]]
             os.utime(path)
         except FileNotFoundError:
             return None
@@ -170,8 +187,6 @@ class Kept:
         self, keys: Mapping[str, str], checks: Sequence[Check], versions: Mapping[str, Any]
     ) -> None:
         """Keep the checks of evidence of which nothing is missing."""
-        if not all(self._is_of_today(backend) for backend in keys):
-            return
         rows, of = [asdict(check) for check in checks], {name: versions[name] for name in keys}
         # As JSON has them: a tuple comes back as a list.
         rows, of = json.loads(json.dumps([rows, of]))
@@ -179,10 +194,6 @@ class Kept:
             path = self._checks(keys)
             path.parent.mkdir(parents=True, exist_ok=True)
             put(path, json.dumps({"checks": rows, "versions": of, "sum": _sum(rows, of)}))
-
-    def _is_of_today(self, backend: str) -> bool:
-        """Whether everything is as it was at the start of the run."""
-        return self._bases[backend] == _base(backend, self.question)
 
     def _evidence(self, key: str) -> Path:
         return self.folder / f"{key}.safetensors"
@@ -223,7 +234,7 @@ def _surroundings(device: str) -> dict[str, Any]:
     return {
         "environment": variables,
         "path": sys.path,
-        "installed": [*_installed(tuple(sys.path))],
+        "installed": installed(),
         "python": [sys.version, sys.executable],
         "machine": [platform.platform(), *machine.processor_lines("model name", "flags")],
         "cpus": len(os.sched_getaffinity(0))
@@ -233,14 +244,13 @@ def _surroundings(device: str) -> dict[str, Any]:
     }
 
 
-@cache
-def _installed(path: tuple[str, ...]) -> tuple[str, ...]:
+def installed() -> list[str]:
     """Every distribution on the path, with its version and when it was installed."""
-    return tuple(sorted(set(_distributions(path))))
+    return sorted(set(_distributions()))
 
 
-def _distributions(path: Sequence[str]) -> Iterator[str]:
-    for folder in path:
+def _distributions() -> Iterator[str]:
+    for folder in sys.path:
         with contextlib.suppress(OSError):
             for entry in os.scandir(folder or "."):
                 if entry.name.endswith((".dist-info", ".egg-info", ".egg-link")):
@@ -254,11 +264,6 @@ def _gpus() -> list[str]:
         with contextlib.suppress(OSError):
             texts.append(path.read_text("utf-8"))
     return texts
-
-
-def _check(row: Mapping[str, Any]) -> Check:
-    first = row["first"]
-    return Check(**{**row, "first": None if first is None else Divergence(**first)})
 
 
 def _sum(checks: Any, versions: Any) -> str:

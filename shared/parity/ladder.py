@@ -279,8 +279,7 @@ class _Climb:
         ]
         outcome.checks += checks
         outcome.errors = errors | outcome.errors
-        if self.earlier and not errors:
-            for name in new:
-                self.earlier.write(self.keys[name], spec, new[name], outcome.versions[name])
-            self.earlier.write_checks(self.keys, checks, outcome.versions)
+        if self.earlier:
+            complete = [] if errors else checks
+            self.earlier.keep(self.keys, spec, new, complete, outcome.versions)
         return spec, case

@@ -25,7 +25,7 @@ def outcome(value: Mapping[str, Any]) -> Outcome:
     """
     asked = request(value["asked"])
     read = Outcome(
-        checks=[_check(row, asked.dtypes) for row in _typed(value["checks"], list)],
+        checks=[check(row, asked.dtypes) for row in _typed(value["checks"], list)],
         versions={name: _by_name(of) for name, of in value["versions"].items()},
         skipped=_by_name(value["skipped"]),
         errors=_by_name(value["errors"]),
@@ -60,7 +60,8 @@ def request(value: Mapping[str, Any]) -> Request:
     )
 
 
-def _check(row: Mapping[str, Any], dtypes: Sequence[str]) -> Check:
+def check(row: Mapping[str, Any], dtypes: Sequence[str]) -> Check:
+    """A check of a climb in these dtypes; it raises what `outcome` does."""
     difference, tolerance = _number(row["difference"]), _number(row["tolerance"])
     others = ("difference", "tolerance", "first")
     texts = {

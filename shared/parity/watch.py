@@ -15,11 +15,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from multiprocessing import forkserver
 from multiprocessing.context import BaseContext
+from pathlib import Path
 from typing import NoReturn
 
 from shared import caches, forking, registry, workers
 from shared.panels import PANELS
-from shared.parity import ladder, sources
+from shared.parity import kept, ladder, sources
 from shared.parity.checks import Outcome
 from shared.parity.kept import Question
 from shared.specs import Spec
@@ -31,12 +32,19 @@ PAUSE = 0.2
 ALSO = ("concurrent.futures.process", "numpy", "safetensors.numpy")
 """What every worker imports beside its framework."""
 
+INSTALLED = "installed:"
+"""What a package's name follows where a file's would stand."""
+
 Say = Callable[[str], None]
 Seen = dict[str, tuple[int, int]]
 
 
 class _ChangedError(Exception):
     """A file was saved while the checks were on their way."""
+
+
+class _AgainError(Exception):
+    """What this process itself has imported has changed, or what the servers have."""
 
 
 @dataclass
@@ -67,10 +75,18 @@ class Watch:
         Raises:
             KeyboardInterrupt: somebody did.
         """
+        try:
+            self._watch()
+        except _AgainError:
+            sys.stdout.flush()
+            os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+    def _watch(self) -> NoReturn:
+        """Climb, wait and climb again, with servers that end with it."""
         with ExitStack() as stack:
             if self.fresh or caches.evidence_directory() is None:
                 folder = stack.enter_context(tempfile.TemporaryDirectory())
-                stack.enter_context(_variable(caches.EVIDENCE, folder))
+                stack.enter_context(forking.environment({caches.EVIDENCE: folder}))
             stack.enter_context(self._forking())
             self._seen = look()
             changed = ""
@@ -135,17 +151,10 @@ class Watch:
             for problem in problems:
                 self.say(problem)
             if not problems:
-                if any(name.startswith("shared/") for name in names):
+                if any(name.startswith(("shared/", INSTALLED)) for name in names):
                     self.say(f"{_listed(names)} changed: starting again")
-                    self._again()
+                    raise _AgainError
                 return _listed(names)
-
-    def _again(self) -> NoReturn:
-        """Start this command anew, in this process."""
-        for server in self._servers.values():
-            forking.end(server)
-        sys.stdout.flush()
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
     @contextmanager
     def _forking(self) -> Iterator[None]:
@@ -188,8 +197,14 @@ def verdict(outcome: Outcome) -> str:
 
 
 def look() -> Seen:
-    """Every file of the panels and of `shared`, by when it was changed and its size."""
+    """Every file of the panels and of `shared`, by when it was changed and its size.
+
+    And what is installed: the servers have what was there when they started.
+    """
     seen = {}
+    for distribution in kept.installed():
+        folder, _, installed = distribution.rpartition(" ")
+        seen[f"{INSTALLED} {Path(folder).name}"] = int(installed), 0
     for package in ("shared", *PANELS.values()):
         for name, path in sources.files(package).items():
             try:
@@ -202,6 +217,8 @@ def look() -> Seen:
 
 def unreadable(name: str) -> str:
     """Why a file that was saved is no Python, in one line; else nothing."""
+    if name.startswith(INSTALLED):
+        return ""
     path = sources.files(name.partition("/")[0]).get(name)
     if path is None or path.suffix != ".py":
         return ""
@@ -217,17 +234,3 @@ def unreadable(name: str) -> str:
 def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - 3} more files" if len(names) > 3 else ""
     return f"{', '.join(names[:3])}{more}"
-
-
-@contextmanager
-def _variable(name: str, value: str) -> Iterator[None]:
-    """An environment variable for a while."""
-    before = os.environ.get(name)
-    os.environ[name] = value
-    try:
-        yield
-    finally:
-        if before is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = before

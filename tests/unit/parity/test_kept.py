@@ -172,18 +172,13 @@ def test_what_is_installed_is_part_of_the_key(
     (packages / "torch-2.15.0.dist-info").mkdir(parents=True)
     path = [*sys.path, str(packages)]
 
-    def key_now() -> str:
-        kept._installed.cache_clear()
-        return key()
-
     monkeypatch.setattr(sys, "path", path)
-    keys = [key_now()]
+    keys = [key()]
     (packages / "torch-2.15.0.dist-info").rename(packages / "torch-2.15.1.dist-info")
-    keys.append(key_now())
+    keys.append(key())
     os.utime(packages / "torch-2.15.1.dist-info", (1, 1))  # the same version, installed again
-    keys.append(key_now())
+    keys.append(key())
     assert len({*keys}) == 3
-    kept._installed.cache_clear()
 
 
 def test_the_machine_is_part_of_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,9 +240,17 @@ def test_what_was_made_by_sources_that_changed_meanwhile_is_not_kept(
         "files",
         lambda package: original(package) | dict.fromkeys(_own("torch_impl/mlp.py", package), copy),
     )
-    begun.write(begun.key("torch", SPEC, CASE), SPEC, some_evidence(), VERSIONS)
-    begun.write_checks({"torch": begun.key("torch", SPEC, CASE)}, CHECKS, {"torch": VERSIONS})
+    keys = {"torch": begun.key("torch", SPEC, CASE)}
+    begun.keep(keys, SPEC, {"torch": some_evidence()}, CHECKS, {"torch": VERSIONS})
     assert not folder.exists()
+
+
+def test_what_some_backends_gave_is_kept_without_checks() -> None:
+    begun = opened()
+    keys = {name: begun.key(name, SPEC, CASE) for name in ("torch", "flax")}
+    begun.keep(keys, SPEC, {"torch": some_evidence()}, [], {"torch": VERSIONS})
+    assert opened().read(keys["torch"])
+    assert opened().checks(keys) is None
 
 
 def test_what_was_used_longest_ago_goes_first(folder: Path) -> None:

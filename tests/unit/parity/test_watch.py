@@ -150,6 +150,29 @@ def test_what_fails_is_not_climbed_further(panel: Path, monkeypatch: pytest.Monk
     ]
 
 
+@pytest.mark.parametrize("cache", ["off", "on"])
+def test_what_is_installed_meanwhile_has_the_command_start_again(
+    cache: str, tmp_path: Path, panel: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The servers have the library that was there before."""
+    monkeypatch.setenv(caches.EVIDENCE, "off" if cache == "off" else str(tmp_path / "kept"))
+    monkeypatch.setattr(watch.tempfile, "tempdir", str(tmp_path))
+    libraries = [["/packages/torch-2.15.0.dist-info 1"], ["/packages/torch-2.15.1.dist-info 2"]]
+    monkeypatch.setattr(watch.kept, "installed", lambda: libraries[0])
+
+    def execute(program: str, words: list[str]) -> None:
+        assert words[0] == program
+        assert not [*tmp_path.glob("tmp*")]  # nothing is left behind
+        raise StopError
+
+    monkeypatch.setattr(os, "execv", execute)
+    told = watched(panel, monkeypatch, nothing, lambda: libraries.pop(0))
+    assert told[-1] == (
+        "installed: torch-2.15.0.dist-info, installed: torch-2.15.1.dist-info changed: "
+        "starting again"
+    )
+
+
 def test_without_a_cache_evidence_is_kept_as_long_as_the_watch_runs(
     panel: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
