@@ -2,8 +2,9 @@
 
 Everything that evidence depends on is in its key: the sources of the panel and of `shared`, what is
 installed, the environment, the machine, and what was asked for. What depends on anything else is
-made anew, so nothing is read that would come out otherwise today. What is changed within an
-installed library, without installing it, is not seen: that is what `--fresh` is for.
+made anew, so nothing is read that would come out otherwise today. What a backend makes with files
+from elsewhere, which a panel has imported, is not kept. What is changed within an installed
+library, without installing it, is not seen: that is what `--fresh` is for.
 """
 
 from __future__ import annotations
@@ -241,7 +242,18 @@ def _surroundings(device: str) -> dict[str, Any]:
         if hasattr(os, "sched_getaffinity")
         else os.cpu_count(),
         "gpus": [] if device == "cpu" else _gpus(),
+        "keras": _keras_settings(),
     }
+
+
+def _keras_settings() -> str:
+    """What Keras reads from the user's home: its own defaults, such as the dtype."""
+    home = os.environ.get("KERAS_HOME")
+    folder = Path(home) if home else Path.home() / ".keras"
+    try:
+        return (folder / "keras.json").read_text("utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 def installed() -> list[str]:

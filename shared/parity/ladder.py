@@ -184,6 +184,14 @@ def _mirror_check(spec: Spec) -> Check:
     return Check("mirror", spec.name, "sources", "", panels, status, detail="; ".join(problems))
 
 
+Collected = tuple[CaseEvidence, list[str]]
+"""Evidence, and the files from elsewhere that it was made by: see `shared.parity.sources`."""
+
+
+def _collected(backend: str, plan: collect.Plan) -> Collected:  # in a worker
+    return collect.collect(backend, plan), sources.elsewhere()
+
+
 @dataclass
 class Crew:
     """A worker for each backend of which something is to be made, started when it is needed."""
@@ -217,17 +225,17 @@ class Crew:
 
     def collect(
         self, plan: collect.Plan, names: Sequence[str]
-    ) -> tuple[dict[str, Future[CaseEvidence]], dict[str, str]]:
+    ) -> tuple[dict[str, Future[Collected]], dict[str, str]]:
         """Let backends begin with a case, as soon as they have started; and why some cannot."""
         self.start(names)
         return begin(
             {name: self.workers[name] for name in names},
-            lambda name, worker: worker.submit(collect.collect, name, plan),
+            lambda name, worker: worker.submit(_collected, name, plan),
         )
 
     def wait(
-        self, begun: Mapping[str, Future[CaseEvidence]]
-    ) -> tuple[dict[str, CaseEvidence], dict[str, str]]:
+        self, begun: Mapping[str, Future[Collected]]
+    ) -> tuple[dict[str, Collected], dict[str, str]]:
         """What backends give, and why some do not: that they did not start, if they did not.
 
         Raises:
@@ -256,7 +264,7 @@ class _Climb:
     earlier: Kept | None
     keys: Mapping[str, str]
     known: Mapping[str, CaseEvidence] = field(default_factory=dict)
-    begun: Mapping[str, Future[CaseEvidence]] = field(default_factory=dict)
+    begun: Mapping[str, Future[Collected]] = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)
     checked: list[Check] | None = None
     """The checks, where they were kept."""
@@ -268,7 +276,8 @@ class _Climb:
         if self.checked is not None:
             outcome.checks += self.checked
             return spec, case
-        new, late = self.crew.wait(self.begun)
+        results, late = self.crew.wait(self.begun)
+        new = {name: evidence for name, (evidence, _) in results.items()}
         evidence, errors = {**self.known, **new}, {**self.errors, **late}
         checks = [
             check
@@ -279,7 +288,8 @@ class _Climb:
         ]
         outcome.checks += checks
         outcome.errors = errors | outcome.errors
-        if self.earlier:
+        elsewhere = {file for _, files in results.values() for file in files}
+        if self.earlier and not elsewhere:
             complete = [] if errors else checks
             self.earlier.keep(self.keys, spec, new, complete, outcome.versions)
         return spec, case

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import site
+import sys
+import sysconfig
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -39,6 +42,22 @@ def files(package: str) -> dict[str, Path]:
         and not path.name.endswith("~")
         and path.is_file()
     }
+
+
+def elsewhere() -> list[str]:
+    """The modules of this process that are neither of this project nor installed, by their files.
+
+    A panel may import a file that lies beside it, or anywhere on the path.
+    """
+    own = [FOLDER / package for package in (*PACKAGES, "triptych", "tests")]
+    prefixes = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
+    paths = {*sysconfig.get_paths().values(), *site.getsitepackages(), site.getusersitepackages()}
+    roots = [*own, *(Path(path).resolve() for path in prefixes | paths)]
+    known = [getattr(module, "__file__", None) for module in [*sys.modules.values()]]
+    files = {Path(file).resolve() for file in known if isinstance(file, str)}
+    return sorted(
+        str(file) for file in files if not any(file.is_relative_to(root) for root in roots)
+    )
 
 
 @cache

@@ -5,16 +5,18 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from shared import caches, machine
 from shared.interface import TensorInfo
-from shared.parity import kept, sources
-from shared.parity.checks import Check
+from shared.parity import collect, kept, sources
+from shared.parity.checks import Check, Outcome
 from shared.parity.evidence import Asked, CaseEvidence
 from shared.parity.kept import Kept, Question
+from shared.parity.ladder import _Climb
 from shared.parity.locate import Divergence
 from shared.specs import SPECS
 
@@ -187,6 +189,31 @@ def test_the_machine_is_part_of_the_key(monkeypatch: pytest.MonkeyPatch) -> None
     another = key()
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3, 4}, raising=False)
     assert len({before, another, key()}) == 3
+
+
+def test_what_keras_reads_from_the_home_is_part_of_the_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    before = key()
+    (tmp_path / "keras.json").write_text('{"floatx": "float16"}')
+    assert key() != before
+
+
+@pytest.mark.parametrize("files", [[], ["/home/somebody/helper.py"]])
+def test_what_was_made_with_files_from_elsewhere_is_not_kept(
+    files: list[str], folder: Path
+) -> None:
+    """Nobody would notice that such a file has changed."""
+    outcome = Outcome(versions={"torch": VERSIONS})
+    crew = SimpleNamespace(
+        backends=["torch"], wait=lambda _: ({"torch": (some_evidence(), files)}, {})
+    )
+    plan = collect.Plan(CASE, (), "cpu")
+    one = opened()
+    keys = {"torch": one.key("torch", SPEC, CASE)}
+    _Climb(SPEC, plan, crew, one, keys).finish(outcome, lambda _: None)  # type: ignore[arg-type]
+    assert folder.exists() is not bool(files)
 
 
 def test_a_gpu_that_cannot_be_told_from_others_keeps_nothing(

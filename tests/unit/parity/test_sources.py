@@ -1,5 +1,8 @@
 """The digest of the sources: of every one, and of nothing else."""
 
+import importlib
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +10,7 @@ import pytest
 
 from shared.panels import PANELS
 from shared.parity import sources
+from shared.registry import FOLDER
 
 
 @pytest.fixture
@@ -75,3 +79,23 @@ def test_content_that_moves_between_sources_changes_it(folder: Path) -> None:
     first.write_text("one\n")
     second.write_text("two\nthree\n")
     assert sources.digest() != before
+
+
+def test_modules_from_elsewhere_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What no digest is of: a helper that lies anywhere on the path."""
+    before = sources.elsewhere()
+    helper = tmp_path / "helper_from_elsewhere.py"
+    helper.write_text("a = 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "helper_from_elsewhere", raising=False)
+    importlib.import_module("helper_from_elsewhere")
+    assert {*sources.elsewhere()} - {*before} == {str(helper.resolve())}
+    monkeypatch.delitem(sys.modules, "helper_from_elsewhere")
+
+
+def test_this_project_and_what_is_installed_are_not_from_elsewhere() -> None:
+    code = "import numpy, rich, json, shared.parity.ladder as l; print(l.sources.elsewhere())"
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=FOLDER, capture_output=True, text=True, check=True
+    )
+    assert run.stdout == "[]\n"
