@@ -34,6 +34,7 @@ def shorter(plan: Callable[..., Plan], steps: int) -> Callable[..., Plan]:
             batches=whole.batches[: steps + recipes.FURTHER],
             steps=steps,
             combinations=whole.combinations[:2],
+            recipes=whole.recipes[:2] if whole.combinations else whole.recipes,
         )
 
     return planned

@@ -54,7 +54,8 @@ def elsewhere() -> list[str]:
     paths = {*sysconfig.get_paths().values(), *site.getsitepackages(), site.getusersitepackages()}
     roots = [*own, *(Path(path).resolve() for path in prefixes | paths)]
     known = [getattr(module, "__file__", None) for module in [*sys.modules.values()]]
-    files = {Path(file).resolve() for file in known if isinstance(file, str)}
+    named = {Path(file) for file in known if isinstance(file, str)}
+    files = {file.resolve() for file in named if file.is_absolute()}  # PyTorch makes some up
     return sorted(
         str(file) for file in files if not any(file.is_relative_to(root) for root in roots)
     )

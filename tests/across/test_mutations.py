@@ -23,8 +23,10 @@ everything = pytest.mark.skipif(
     reason="a mutated backend is held against the two others: all three are needed",
 )
 MANY = ("methods", "edges", "trainers", "variants")
-QUICK = {(m.rung, m.backend if m.rung in MANY else m.name): m for m in CATALOGUE}.values()
-"""Those that `make test` puts in: of the rungs that have many, one in each backend."""
+QUICK = {
+    (m.rung, m.backend if m.rung in MANY or not m.cause else m.cause): m for m in CATALOGUE
+}.values()
+"""Those that `make test` puts in: of each rung one for each cause, or else one in each backend."""
 NEAR = 4  # rows of the report on what is so near to float32's rounding that machines disagree
 
 

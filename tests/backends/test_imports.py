@@ -137,7 +137,7 @@ QUICK_START = {
 }
 
 
-@pytest.mark.parametrize("backend", QUICK_START)
+@pytest.mark.parametrize("backend", ["torch", pytest.param("keras", marks=exhaustive)])
 def test_what_only_compilers_and_pictures_need_is_imported_when_it_is_used(backend: str) -> None:
     for needed in ("torch",) if backend == "torch" else ("keras", "flax"):
         if reason := lacking(needed):
