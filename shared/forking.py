@@ -70,6 +70,8 @@ def forget_project() -> None:
 
 
 def _forget() -> None:
+    # Python takes bytecode for a file's if both are of one second and one size: saved twice, say.
+    sys.dont_write_bytecode = True
     for name in [*sys.modules]:
         if name.partition(".")[0] in PROJECT:
             del sys.modules[name]

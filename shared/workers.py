@@ -108,16 +108,24 @@ def _run(function: Callable[..., Result], arguments: tuple[Any, ...]) -> Result:
     """In a worker: call a function.
 
     An exception whose constructor takes other arguments than it keeps breaks the pool, when it is
-    read at the other end. What it says is sent in its place.
+    read at the other end. One that is no error, as `sys.exit` raises, would end the process that
+    waits. What it says is sent in its place.
     """
     try:
         return function(*arguments)
-    except Exception as error:
-        try:
-            pickle.loads(pickle.dumps(error))
-        except Exception:
-            raise _Failure(f"{type(error).__name__}: {error}") from None
-        raise
+    except BaseException as error:
+        if _travels(error):
+            raise
+        raise _Failure(f"{type(error).__name__}: {error}") from None
+
+
+def _travels(error: BaseException) -> bool:
+    """Whether an exception can be read at the other end, and is an error there."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return False
+    return isinstance(error, Exception)
 
 
 def _hold(name: str, make: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
@@ -179,7 +187,7 @@ class Worker:
             self._pool = ProcessPoolExecutor(1, context(self.backend), initializer=_end_with_parent)
             others = set(multiprocessing.active_children())
             began = time.perf_counter()
-            self._started = self._pool.submit(_start, self.backend, self.whole)
+            self._started = self._pool.submit(_run, _start, (self.backend, self.whole))
             self._process = (set(multiprocessing.active_children()) - others).pop()
         self._started.add_done_callback(lambda _: self._note_startup(time.perf_counter() - began))
         return self

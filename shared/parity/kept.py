@@ -20,8 +20,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import shared
 from shared import caches, formats, machine
-from shared.errors import TriptychError
+from shared.errors import EvidenceError, TriptychError
 from shared.panels import PANELS
 from shared.parity import evidence, saved, sources
 from shared.parity.checks import Check
@@ -60,6 +61,9 @@ OF_NO_CONCERN = (
 )
 """Environment variables that a terminal changes and no framework reads."""
 
+COARSE = 0.01
+"""Seconds by which the time of a file may be before the clock's."""
+
 GPUS = Path("/proc/driver/nvidia")
 
 
@@ -88,8 +92,10 @@ class Kept:
     used: int = 0
     """How much evidence was read, of a backend and a case."""
     _bases: dict[str, str] = field(default_factory=dict)
+    _states: dict[str, sources.State] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._states = sources.states()
         self._bases = {backend: _base(backend, self.question) for backend in PANELS}
 
     def key(self, backend: str, spec: Spec, case: Case) -> str:
@@ -118,7 +124,9 @@ class Kept:
         path = self._evidence(key)
         try:
             whole = evidence.read(path)
-            os.utime(path)
+            if whole.run != key:
+                raise EvidenceError(f"{path} is evidence of another question")
+            _touch(path)
         except (TriptychError, OSError, *formats.UNREADABLE):
             self._drop(path)
             return None
@@ -139,6 +147,7 @@ class Kept:
             asked.precision,
             {},
             {case.label: case},
+            key,
         )
         with contextlib.suppress(TriptychError, OSError):
             path = self._evidence(key)
@@ -160,6 +169,8 @@ class Kept:
 
         `checks` are none where some backend gave no evidence.
         """
+        if sources.states() != self._states or self._is_older_than_its_sources():
+            return
         if any(self._bases[backend] != _base(backend, self.question) for backend in keys):
             return
         for name, case in new.items():
@@ -175,7 +186,7 @@ class Kept:
             if value["sum"] != _sum(value["checks"], value["versions"]):
                 raise ValueError(path)
             rows = [saved.check(row, self.question.dtypes) for row in value["checks"]]
-            os.utime(path)
+            _touch(path)
         except FileNotFoundError:
             return None
         except formats.UNREADABLE:
@@ -196,6 +207,11 @@ class Kept:
             path.parent.mkdir(parents=True, exist_ok=True)
             put(path, json.dumps({"checks": rows, "versions": of, "sum": _sum(rows, of)}))
 
+    def _is_older_than_its_sources(self) -> bool:
+        """Whether this process may have imported what was there before something was saved."""
+        own = (state for name, state in self._states.items() if name.startswith("shared/"))
+        return any(changed / 1e9 > shared.STARTED - COARSE for *_, changed in own)
+
     def _evidence(self, key: str) -> Path:
         return self.folder / f"{key}.safetensors"
 
@@ -206,6 +222,12 @@ class Kept:
     def _drop(self, path: Path) -> None:
         with contextlib.suppress(OSError):
             path.unlink()
+
+
+def _touch(path: Path) -> None:
+    """Note that a file was used; where nothing can be written, it was not."""
+    with contextlib.suppress(OSError):
+        os.utime(path)
 
 
 def opened(question: Question) -> Kept | None:
@@ -236,7 +258,7 @@ def _surroundings(device: str) -> dict[str, Any]:
         "environment": variables,
         "path": sys.path,
         "installed": installed(),
-        "python": [sys.version, sys.executable],
+        "python": [sys.version, sys.executable, [*sys.flags], sys.warnoptions, sys._xoptions],
         "machine": [platform.platform(), *machine.processor_lines("model name", "flags")],
         "cpus": len(os.sched_getaffinity(0))
         if hasattr(os, "sched_getaffinity")

@@ -35,9 +35,11 @@ compared is compared here, with NumPy alone. What evidence must show follows fro
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent import futures
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import Any
 
 from shared import registry
 from shared.errors import BackendMissingError, DeviceMissingError, TriptychError
@@ -53,6 +55,9 @@ from shared.together import begin, wait
 from shared.workers import ALONE, Worker
 
 __all__ = ["climb", "climbing"]
+
+PULSE = 0.2
+"""Seconds between two reports of what is waited for."""
 
 AHEAD = 3
 """How many cases the workers may be ahead of the comparison: none waits for the slowest."""
@@ -156,6 +161,8 @@ def climbing(
                 yield waiting.pop(0).finish(outcome, report)
         for last in waiting:
             yield last.finish(outcome, report)
+    known = outcome.versions
+    outcome.versions = {name: known[name] for name in usable if name in known}
     if earlier and earlier.used:
         outcome.notes.append(earlier.notice(len(usable) * len(cases)))
 
@@ -173,8 +180,8 @@ def _begun(spec: Spec, plan: collect.Plan, crew: Crew, earlier: Kept | None) -> 
         read = earlier.read(key) if earlier else None
         if read:
             evidence[name], outcome.versions[name] = read
-    futures, errors = crew.collect(plan, [name for name in crew.backends if name not in evidence])
-    return _Climb(spec, plan, crew, earlier, keys, evidence, futures, errors)
+    begun, errors = crew.collect(plan, [name for name in crew.backends if name not in evidence])
+    return _Climb(spec, plan, crew, earlier, keys, evidence, begun, errors)
 
 
 def _mirror_check(spec: Spec) -> Check:
@@ -216,11 +223,13 @@ class Crew:
             if name not in self.workers
         }
         self.workers |= started
+        for name in started:
+            self.report(f"starting {name}")
         device, precision = self.outcome.device, self.outcome.precision
-        futures, lost = begin(
+        starting, lost = begin(
             started, lambda name, worker: worker.submit(collect.begin, name, device, precision)
         )
-        self.starting |= futures
+        self.starting |= starting
         self.lost |= lost
 
     def collect(
@@ -234,15 +243,19 @@ class Crew:
         )
 
     def wait(
-        self, begun: Mapping[str, Future[Collected]]
+        self, begun: Mapping[str, Future[Collected]], label: str
     ) -> tuple[dict[str, Collected], dict[str, str]]:
         """What backends give, and why some do not: that they did not start, if they did not.
+
+        Meanwhile the label is reported again and again: whoever is told may break it off.
 
         Raises:
             DeviceMissingError: a backend does not have the device.
         """
+        pending: list[Future[Any]] = [*self.starting.values(), *begun.values()]
+        while futures.wait(pending, PULSE).not_done:
+            self.report(label)
         for name in [*self.starting]:
-            self.report(f"starting {name}")
             try:
                 self.outcome.versions[name] = self.workers[name].result(self.starting.pop(name))
             except (BackendMissingError, DeviceMissingError):  # which the user can put right
@@ -272,11 +285,12 @@ class _Climb:
     def finish(self, outcome: Outcome, report: Callable[[str], None]) -> tuple[Spec, Case]:
         """Add the case's checks, and the first error of each backend, to the outcome."""
         spec, case = self.spec, self.plan.case
-        report(f"{spec.name}, {case.label}")
+        label = f"{spec.name}, {case.label}"
+        report(label)
         if self.checked is not None:
             outcome.checks += self.checked
             return spec, case
-        results, late = self.crew.wait(self.begun)
+        results, late = self.crew.wait(self.begun, label)
         new = {name: evidence for name, (evidence, _) in results.items()}
         evidence, errors = {**self.known, **new}, {**self.errors, **late}
         checks = [

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 import site
 import sys
 import sysconfig
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
 from shared.panels import PANELS
 from shared.registry import FOLDER
 
+State = tuple[int, int, int, int]
 PACKAGES = ("shared", *PANELS.values())
 
 
@@ -21,10 +24,29 @@ def digest(packages: Iterable[str] = PACKAGES) -> str:
     whole = hashlib.sha256()
     for package in packages:
         for name, path in sorted(files(package).items()):
-            state = path.stat()
-            content = _content(path, (state.st_ino, state.st_size, state.st_mtime_ns))
+            content = _content(path, state(path))
             whole.update(f"{name}\0{content}\0".encode())
     return whole.hexdigest()
+
+
+def states(packages: Iterable[str] = PACKAGES) -> dict[str, State]:
+    """What tells that a file of these packages was written, whatever is in it now, by its path."""
+    known = {}
+    for package in packages:
+        for name, path in files(package).items():
+            with contextlib.suppress(FileNotFoundError):  # it has gone this moment
+                known[name] = state(path)
+    return known
+
+
+def state(path: Path) -> State:
+    """What tells that a file was written: not even who sets its time back changes nothing.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    it = path.stat()
+    return it.st_ino, it.st_size, it.st_mtime_ns, it.st_ctime_ns
 
 
 def files(package: str) -> dict[str, Path]:
@@ -32,8 +54,7 @@ def files(package: str) -> dict[str, Path]:
 
     What Python compiled is left out, and what editors leave behind: hidden files and copies.
     """
-    root = FOLDER / package
-    paths = {path.relative_to(FOLDER): path for path in root.rglob("*")}
+    paths = {path.relative_to(FOLDER): path for path in _below(FOLDER / package)}
     return {
         name.as_posix(): path
         for name, path in paths.items()
@@ -61,7 +82,19 @@ def elsewhere() -> list[str]:
     )
 
 
+def _below(root: Path) -> Iterator[Path]:
+    """Every file below a folder; links to folders are followed, each folder once."""
+    entered: set[str] = set()
+    for folder, folders, names in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in entered:
+            folders.clear()
+            continue
+        entered.add(real)
+        yield from (Path(folder, name) for name in names)
+
+
 @cache
-def _content(path: Path, state: tuple[int, ...]) -> str:  # noqa: ARG001
+def _content(path: Path, state: State) -> str:  # noqa: ARG001
     """SHA-256 of a file's content, read again when the file is another one than before."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

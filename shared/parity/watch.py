@@ -7,6 +7,8 @@ each change, and of the other panels the evidence is kept: the verdict comes in 
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -19,6 +21,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from shared import caches, forking, registry, workers
+from shared.errors import TriptychError
 from shared.panels import PANELS
 from shared.parity import kept, ladder, sources
 from shared.parity.checks import Outcome
@@ -36,7 +39,10 @@ INSTALLED = "installed:"
 """What a package's name follows where a file's would stand."""
 
 Say = Callable[[str], None]
-Seen = dict[str, tuple[int, int]]
+Seen = dict[str, sources.State]
+
+IMPORTED = "import shared.cli.run, shared.cli.parser, shared.parity.watch, shared.parity.table"
+"""What a command that starts again imports at once."""
 
 
 class _ChangedError(Exception):
@@ -68,6 +74,7 @@ class Watch:
     fresh: bool = False
     _servers: dict[str, forkserver.ForkServer] = field(default_factory=dict)
     _seen: Seen = field(default_factory=dict)
+    _pending: set[str] = field(default_factory=set)
 
     def run(self) -> NoReturn:
         """Climb, wait for a change, and climb again, until somebody interrupts.
@@ -87,6 +94,7 @@ class Watch:
             if self.fresh or caches.evidence_directory() is None:
                 folder = stack.enter_context(tempfile.TemporaryDirectory())
                 stack.enter_context(forking.environment({caches.EVIDENCE: folder}))
+            stack.enter_context(_interruptible())
             stack.enter_context(self._forking())
             self._seen = look()
             changed = ""
@@ -103,6 +111,9 @@ class Watch:
                 self._climb()
             except _ChangedError:
                 changed = self._wait()
+            except TriptychError as error:  # a file that has gone, say
+                self.say(str(error))
+                return
             else:
                 return
 
@@ -145,16 +156,30 @@ class Watch:
             while (later := look()) != now:  # more are being saved
                 now = later
                 time.sleep(PAUSE / 4)
-            names = sorted(n for n in {*now, *self._seen} if now.get(n) != self._seen.get(n))
+            self._pending |= {n for n in {*now, *self._seen} if now.get(n) != self._seen.get(n)}
             self._seen = now
-            problems = [problem for name in names if (problem := unreadable(name))]
-            for problem in problems:
-                self.say(problem)
-            if not problems:
-                if any(name.startswith(("shared/", INSTALLED)) for name in names):
-                    self.say(f"{_listed(names)} changed: starting again")
-                    raise _AgainError
-                return _listed(names)
+            if text := self._ready():
+                return text
+
+    def _ready(self) -> str:
+        """What was saved, where all of it can be read; else nothing, and why is told.
+
+        What was saved before counts until then: of `shared`, perhaps, while a panel was wrong.
+        """
+        names = sorted(self._pending)
+        problems = [problem for name in names if (problem := unreadable(name))]
+        again = any(name.startswith(("shared/", INSTALLED)) for name in names)
+        if again and not problems:
+            problems = unimportable()
+        for problem in problems:
+            self.say(problem)
+        if problems:
+            return ""
+        self._pending.clear()
+        if again:
+            self.say(f"{_listed(names)} changed: starting again")
+            raise _AgainError
+        return _listed(names)
 
     @contextmanager
     def _forking(self) -> Iterator[None]:
@@ -197,21 +222,14 @@ def verdict(outcome: Outcome) -> str:
 
 
 def look() -> Seen:
-    """Every file of the panels and of `shared`, by when it was changed and its size.
+    """What tells that a file of the panels or of `shared` was written.
 
     And what is installed: the servers have what was there when they started.
     """
-    seen = {}
+    seen = sources.states()
     for distribution in kept.installed():
         folder, _, installed = distribution.rpartition(" ")
-        seen[f"{INSTALLED} {Path(folder).name}"] = int(installed), 0
-    for package in ("shared", *PANELS.values()):
-        for name, path in sources.files(package).items():
-            try:
-                state = path.stat()
-            except FileNotFoundError:  # it has gone this moment
-                continue
-            seen[name] = state.st_mtime_ns, state.st_size
+        seen[f"{INSTALLED} {Path(folder).name}"] = (0, 0, int(installed), 0)
     return seen
 
 
@@ -229,6 +247,30 @@ def unreadable(name: str) -> str:
     except (OSError, ValueError) as error:
         return f"{name}: {error}"
     return ""
+
+
+def unimportable() -> list[str]:
+    """Why this command could not start again, in one line; else nothing."""
+    run = subprocess.run(
+        [sys.executable, "-c", IMPORTED], capture_output=True, text=True, check=False
+    )
+    return run.stderr.strip().splitlines()[-1:] if run.returncode else []
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """A context that any request to end leaves as Ctrl-C does: nothing stays behind."""
+
+    def interrupt(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    asked = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = [signal.signal(each, interrupt) for each in asked]
+    try:
+        yield
+    finally:
+        for each, handler in zip(asked, before, strict=True):
+            signal.signal(each, handler)
 
 
 def _listed(names: Sequence[str]) -> str:

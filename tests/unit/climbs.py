@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -43,11 +44,13 @@ class FakeWorker:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def submit(self, *_: object) -> dict[str, str]:
-        return dict(VERSIONS[self.backend])
-
-    def result(self, future: dict[str, str]) -> dict[str, str]:
+    def submit(self, *_: object) -> Future[dict[str, str]]:
+        future: Future[dict[str, str]] = Future()
+        future.set_result(dict(VERSIONS[self.backend]))
         return future
+
+    def result(self, future: Future[dict[str, str]]) -> dict[str, str]:
+        return future.result()
 
 
 def fake(

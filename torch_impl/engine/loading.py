@@ -32,9 +32,9 @@ def framework() -> None:
 
 
 class _Later(ModuleType):
-    """The compiler until somebody compiles: there is nothing that must stay away from a function.
+    """The compiler until somebody compiles: what an optimizer asks of it does nothing until then.
 
-    What an optimizer asks of it does nothing where nothing is compiled. Anything else imports it.
+    Anything else, and anybody else, imports it.
     """
 
     def __init__(self, name: str) -> None:
@@ -44,17 +44,38 @@ class _Later(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name != "__path__":  # asked of every module, by `inspect` say
             raise AttributeError(name)
+        return getattr(self._real(), name)
+
+    def _real(self) -> ModuleType:
+        """The compiler itself; a thread waits for one that is importing it already."""
         if sys.modules.get(COMPILER) is self:
-            del sys.modules[COMPILER]
-            _put(importlib.import_module(COMPILER))
-        return getattr(sys.modules[COMPILER], name)
+            sys.modules.pop(COMPILER, None)
+        module = importlib.import_module(COMPILER)
+        if _is_whole(module):
+            _put(module)
+        return module
 
-    def graph_break(self, msg: str = "") -> None:
+    def _is_for_nothing(self) -> bool:
+        """Whether an optimizer asks, and nothing has been compiled yet."""
+        asking = sys._getframe(2).f_globals.get("__name__", "")
+        by_optimizer = asking == "torch._compile" or asking.startswith("torch.optim.")
+        return by_optimizer and sys.modules.get(COMPILER) is self
+
+    def graph_break(self, *arguments: Any, **options: Any) -> None:
         """Where the compiler would begin anew."""
+        if not self._is_for_nothing():
+            self._real().graph_break(*arguments, **options)
 
-    def disable(self, fn: Any = None, *_: Any, **__: Any) -> Any:
+    def disable(self, fn: Any = None, *arguments: Any, **options: Any) -> Any:
         """A function that the compiler leaves alone."""
-        return fn if fn is not None else lambda function: function
+        if self._is_for_nothing():
+            return fn
+        return self._real().disable(fn, *arguments, **options)
+
+
+def _is_whole(module: ModuleType) -> bool:
+    """Whether a module is imported to its end."""
+    return not getattr(module.__spec__, "_initializing", False)
 
 
 def _put(module: ModuleType) -> None:

@@ -207,7 +207,7 @@ def test_what_was_made_with_files_from_elsewhere_is_not_kept(
     """Nobody would notice that such a file has changed."""
     outcome = Outcome(versions={"torch": VERSIONS})
     crew = SimpleNamespace(
-        backends=["torch"], wait=lambda _: ({"torch": (some_evidence(), files)}, {})
+        backends=["torch"], wait=lambda *_: ({"torch": (some_evidence(), files)}, {})
     )
     plan = collect.Plan(CASE, (), "cpu")
     one = opened()
