@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from pathlib import Path
@@ -24,6 +25,11 @@ def finite(value: Any) -> Any:
 def text(value: Any, indent: int | None = 2) -> str:
     """The value as JSON, in lines unless `indent` is None."""
     return json.dumps(finite(value), indent=indent) + "\n"
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of the value as JSON, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(finite(value), sort_keys=True).encode()).hexdigest()
 
 
 def write(path: Path, value: Any, indent: int | None = 2) -> None:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import combinations
 from typing import Any
 
-from shared import formats
+from shared import formats, strict
 from shared.parity import expected, judge, recipes
 from shared.parity.evidence import Asked, CaseEvidence
 from shared.parity.judge import Result, Status
@@ -115,8 +115,14 @@ class Outcome:
         return self.compared and good == len(self.checks)
 
     def to_dict(self) -> dict[str, Any]:
-        """The same as plain dictionaries, for JSON."""
-        return {**formats.stamp("parity"), **asdict(self), "proved": self.proved}
+        """The same as plain dictionaries, for JSON, with a sum that tells whether it is whole."""
+        value = {**formats.stamp("parity"), **asdict(self), "proved": self.proved}
+        return {**value, "sum": sum_of(value)}
+
+
+def sum_of(value: Mapping[str, Any]) -> str:
+    """SHA-256 of an outcome as plain dictionaries, but for the sum that stands in it."""
+    return strict.digest({name: part for name, part in value.items() if name != "sum"})
 
 
 def case_checks(

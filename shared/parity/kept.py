@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import shared
-from shared import caches, formats, machine
+from shared import caches, formats, machine, strict
 from shared.errors import EvidenceError, TriptychError
 from shared.panels import PANELS
 from shared.parity import evidence, saved, sources
@@ -183,7 +183,7 @@ class Kept:
         path = self._checks(keys)
         try:
             value = json.loads(path.read_text("utf-8"))
-            if value["sum"] != _sum(value["checks"], value["versions"]):
+            if value["sum"] != strict.digest([value["checks"], value["versions"]]):
                 raise ValueError(path)
             rows = [saved.check(row, self.question.dtypes) for row in value["checks"]]
             _touch(path)
@@ -205,7 +205,8 @@ class Kept:
         with contextlib.suppress(TriptychError, OSError):
             path = self._checks(keys)
             path.parent.mkdir(parents=True, exist_ok=True)
-            put(path, json.dumps({"checks": rows, "versions": of, "sum": _sum(rows, of)}))
+            whole = {"checks": rows, "versions": of, "sum": strict.digest([rows, of])}
+            put(path, json.dumps(whole))
 
     def _is_older_than_its_sources(self) -> bool:
         """Whether this process may have imported what was there before something was saved."""
@@ -298,7 +299,3 @@ def _gpus() -> list[str]:
         with contextlib.suppress(OSError):
             texts.append(path.read_text("utf-8"))
     return texts
-
-
-def _sum(checks: Any, versions: Any) -> str:
-    return hashlib.sha256(json.dumps([checks, versions]).encode()).hexdigest()

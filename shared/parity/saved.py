@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any, TypeVar, cast, get_args
 
-from shared.parity.checks import RUNGS, Check, Outcome, Request
+from shared.parity.checks import RUNGS, Check, Outcome, Request, sum_of
 from shared.parity.judge import Status
 from shared.parity.locate import Divergence
 
@@ -18,8 +18,8 @@ def outcome(value: Mapping[str, Any]) -> Outcome:
     """The outcome that `Outcome.to_dict` made JSON of.
 
     Raises:
-        ValueError: a check cannot be, the verdict is not that of the checks, or nothing is said of
-            a backend that was asked for.
+        ValueError: a check cannot be, the verdict is not that of the checks, nothing is said of a
+            backend that was asked for, or something was changed after it was written.
         TypeError, KeyError, AttributeError, OverflowError: something is absent, of another type, or
             too large.
     """
@@ -41,6 +41,8 @@ def outcome(value: Mapping[str, Any]) -> Outcome:
         raise ValueError(f"it says nothing of {', '.join(sorted(silent))}")
     if value["proved"] is not read.proved:
         raise ValueError("its verdict is not that of its checks")
+    if value["sum"] != sum_of(value):
+        raise ValueError("it was changed after it was written: its sum is of something else")
     return read
 
 

@@ -147,3 +147,41 @@ def test_what_only_compilers_and_pictures_need_is_imported_when_it_is_used(backe
     if backend == "torch":
         assert lines[0].endswith("[0.5, 0.5, 0.5]")
         assert lines[1].endswith("[1.0, 1.0, 1.0]")
+
+
+@exhaustive
+@pytest.mark.skipif(bool(lacking("torch")), reason="this is of PyTorch")
+def test_what_users_ask_of_the_compiler_is_done_before_anything_is_compiled() -> None:
+    """Several threads may ask first, and a function may be kept from it in advance."""
+    code = """
+import threading
+import torch
+from shared import registry
+registry.load('torch', whole=False)
+
+def ask():
+    torch._dynamo.reset()
+    seen.append(torch._dynamo.__file__)
+
+seen = []
+threads = [threading.Thread(target=ask) for _ in range(8)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+print(len(seen), len(set(seen)))
+"""
+    assert fresh(code).splitlines()[-1] == "8 1"
+    code = """
+import torch
+from shared import registry
+registry.load('torch', whole=False)
+apart = torch.compiler.disable(lambda x: x + 1)
+graphs = []
+
+def count(graph, inputs):
+    graphs.append(graph)
+    return graph.forward
+
+whole = torch.compile(lambda x: apart(2 * x) * 3, backend=count)
+print(whole(torch.ones(1)).item(), len(graphs))
+"""
+    assert fresh(code).splitlines()[-1] == "9.0 2"

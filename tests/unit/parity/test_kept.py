@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import shared
 from shared import caches, machine
 from shared.interface import TensorInfo
 from shared.parity import collect, kept, sources
@@ -191,6 +192,20 @@ def test_the_machine_is_part_of_the_key(monkeypatch: pytest.MonkeyPatch) -> None
     assert len({before, another, key()}) == 3
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("warnoptions", ["error"]), ("_xoptions", {"utf8": "0"}), ("flags", (1, 0))],
+)
+def test_how_python_was_started_is_part_of_the_key(
+    name: str, value: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = key()
+    monkeypatch.setattr(sys, name, value)
+    after = key()
+    monkeypatch.undo()
+    assert after != before
+
+
 def test_what_keras_reads_from_the_home_is_part_of_the_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -270,6 +285,64 @@ def test_what_was_made_by_sources_that_changed_meanwhile_is_not_kept(
     keys = {"torch": begun.key("torch", SPEC, CASE)}
     begun.keep(keys, SPEC, {"torch": some_evidence()}, CHECKS, {"torch": VERSIONS})
     assert not folder.exists()
+
+
+def test_what_was_made_while_a_source_changed_and_changed_back_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    """The backend may have imported what was there for a moment."""
+    original, copy = sources.files, tmp_path / "copy"
+    copy.write_bytes(original("torch_impl")["torch_impl/mlp.py"].read_bytes())
+    monkeypatch.setattr(
+        sources,
+        "files",
+        lambda package: original(package) | dict.fromkeys(_own("torch_impl/mlp.py", package), copy),
+    )
+    begun = opened()
+    before, text = copy.stat(), copy.read_bytes()
+    copy.write_bytes(b"# something else\n")
+    copy.write_bytes(text)
+    os.utime(copy, ns=(before.st_atime_ns, before.st_mtime_ns))  # as some editors and tools do
+    keys = {"torch": begun.key("torch", SPEC, CASE)}
+    assert keys == {"torch": key()}
+    begun.keep(keys, SPEC, {"torch": some_evidence()}, CHECKS, {"torch": VERSIONS})
+    assert not folder.exists()
+
+
+def test_a_process_that_is_older_than_what_it_shares_keeps_nothing(
+    monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    """It has imported what was there before, and would keep that under the key of what is."""
+    begun = opened()
+    keys = {"torch": begun.key("torch", SPEC, CASE)}
+    newest = max(path.stat().st_ctime for path in sources.files("shared").values())
+    with monkeypatch.context() as patch:
+        patch.setattr(shared, "STARTED", newest - 1)
+        begun.keep(keys, SPEC, {"torch": some_evidence()}, CHECKS, {"torch": VERSIONS})
+    assert not folder.exists()
+    monkeypatch.setattr(shared, "STARTED", newest + 1)
+    begun.keep(keys, SPEC, {"torch": some_evidence()}, CHECKS, {"torch": VERSIONS})
+    assert folder.exists()
+
+
+def test_evidence_under_the_name_of_other_evidence_is_made_anew(folder: Path) -> None:
+    opened().write(key(), SPEC, some_evidence(), VERSIONS)
+    (folder / f"{key()}.safetensors").rename(folder / f"{key('flax')}.safetensors")
+    assert opened().read(key("flax")) is None
+    assert not [*folder.iterdir()]
+
+
+def test_a_cache_that_can_only_be_read_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened().write(key(), SPEC, some_evidence(), VERSIONS)
+    opened().write_checks({"torch": key()}, CHECKS, {"torch": VERSIONS})
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "utime", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    assert opened().read(key())
+    assert opened().checks({"torch": key()})
 
 
 def test_what_some_backends_gave_is_kept_without_checks() -> None:

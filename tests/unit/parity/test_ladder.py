@@ -1,8 +1,12 @@
 """How the ladder is climbed."""
 
+from concurrent.futures import Future
+from contextlib import ExitStack
+
 import pytest
 
 from shared.parity import ladder, sources
+from shared.parity.checks import Outcome
 from shared.specs import SPECS
 
 
@@ -40,3 +44,22 @@ def test_an_outcome_says_what_was_asked_and_by_which_sources() -> None:
         "shard": None,
         "sources": sources.digest(),
     }
+
+
+def test_a_backend_that_never_answers_can_be_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An endless loop in a panel: a watch must see that the panel was saved again."""
+    told: list[str] = []
+
+    class BreakError(Exception):
+        pass
+
+    def report(text: str) -> None:
+        told.append(text)
+        if len(told) == 3:
+            raise BreakError
+
+    monkeypatch.setattr(ladder, "PULSE", 0.001)
+    crew = ladder.Crew(ExitStack(), ["torch"], Outcome(), report)
+    with pytest.raises(BreakError):
+        crew.wait({"torch": Future()}, "basic_net, default")
+    assert told == ["basic_net, default"] * 3

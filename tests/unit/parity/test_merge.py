@@ -11,7 +11,7 @@ import pytest
 from shared import strict
 from shared.errors import DataError
 from shared.parity import ladder, merge, shards, sources, table
-from shared.parity.checks import Check
+from shared.parity.checks import Check, sum_of
 from shared.parity.shards import Shard
 from shared.specs import SPECS, Spec
 from tests.printed import shown
@@ -31,10 +31,10 @@ def is_of(check: Check, part: shards.Part) -> bool:
 
 
 def edit(path: Path, change: Callable[[Any], object]) -> None:
-    """Change what a file holds."""
+    """Change what a file holds, and its sum with it."""
     content = json.loads(path.read_text())
     change(content)
-    path.write_text(json.dumps(content))
+    path.write_text(json.dumps({**content, "sum": sum_of(content)}))
 
 
 # What a single climb gives
@@ -108,6 +108,19 @@ def test_notes_gaps_and_errors_of_all_shards_are_kept(
     merged = merge.merge(paths)
     assert merged.notes == ["a", "b", "c"]
     assert merged.errors == {"torch": "it hung", "keras": "it died; no memory"}
+
+
+def test_a_file_that_somebody_has_cut_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody else would miss a check that has passed."""
+    climbs.fake(monkeypatch)
+    paths = climbs.write_shards(tmp_path, FEW, 2)
+    content = json.loads(paths[1].read_text())
+    assert content["checks"].pop()["status"] == "passed"
+    paths[1].write_text(json.dumps(content))
+    with pytest.raises(DataError, match=r"2\.json .* it was changed after it was written"):
+        merge.merge(paths)
 
 
 # What is absent

@@ -9,6 +9,7 @@ import pytest
 
 from shared import formats, strict
 from shared.parity import ladder, saved
+from shared.parity.checks import sum_of
 from shared.specs import SPECS
 from tests.unit import climbs
 
@@ -32,7 +33,7 @@ def test_what_is_read_is_what_was_written(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_whole_numbers_are_numbers(content: Any) -> None:
     content["checks"][1] |= {"status": "passed", "difference": 0, "tolerance": 1}
-    assert saved.outcome(content).checks[1].difference == 0.0
+    assert saved.outcome(sealed(content)).checks[1].difference == 0.0
 
 
 @pytest.mark.parametrize(
@@ -71,5 +72,31 @@ def test_what_is_no_outcome_is_refused(content: Any, change: Callable[[Any], obj
     change(changed)
     assert changed != content
     saved.outcome(content)
-    with pytest.raises(formats.UNREADABLE):
-        saved.outcome(changed)
+    with pytest.raises(formats.UNREADABLE) as error:
+        saved.outcome(sealed(changed))
+    assert "it was changed" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda value: value["checks"].pop(),
+        lambda value: value["checks"][1].update(detail="another"),
+        lambda value: value["checks"].reverse(),
+        lambda value: value.update(notes=["another"]),
+        lambda value: value["asked"].update(trainings=False),
+        lambda value: value.update(sum="0"),
+        lambda value: value.pop("sum"),
+    ],
+)
+def test_what_was_changed_after_it_was_written_is_refused(
+    content: Any, change: Callable[[Any], object]
+) -> None:
+    change(content)
+    with pytest.raises(formats.UNREADABLE, match=r"it was changed|sum"):
+        saved.outcome(content)
+
+
+def sealed(value: Any) -> Any:
+    """The same with the sum of what it holds now."""
+    return {**value, "sum": sum_of(value)}

@@ -1,6 +1,7 @@
 """The digest of the sources: of every one, and of nothing else."""
 
 import importlib
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -79,6 +80,32 @@ def test_content_that_moves_between_sources_changes_it(folder: Path) -> None:
     first.write_text("one\n")
     second.write_text("two\nthree\n")
     assert sources.digest() != before
+
+
+def test_what_a_link_leads_to_is_in_it(folder: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "helper.py").write_text("a = 1\n")
+    (folder / "torch_impl" / "linked").symlink_to(outside)
+    (folder / "torch_impl" / "circle").symlink_to(folder / "torch_impl")
+    assert "torch_impl/linked/helper.py" in sources.files("torch_impl")
+    before = sources.digest()
+    (outside / "helper.py").write_text("a = 2\n")
+    assert sources.digest() != before
+
+
+def test_a_file_that_is_written_has_another_state(folder: Path) -> None:
+    """Even where content, size and time are the same again."""
+    path = folder / "torch_impl" / "mlp.py"
+    before, states = path.stat(), sources.states()
+    assert sources.states() == states
+    path.write_text("a = 2\n")
+    path.write_text("a = 1\n")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    changed = sources.states()
+    assert [name for name in states if changed[name] != states[name]] == ["torch_impl/mlp.py"]
+    path.unlink()
+    assert "torch_impl/mlp.py" not in sources.states()
 
 
 def test_modules_from_elsewhere_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """What is climbed after a change, and when."""
 
 import os
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from shared import caches
+from shared.errors import BackendMissingError
 from shared.parity import sources, watch
 from shared.parity.checks import Check, Outcome
 from shared.parity.kept import Question
@@ -148,6 +150,91 @@ def test_what_fails_is_not_climbed_further(panel: Path, monkeypatch: pytest.Monk
         "torch_impl/mlp.py changed",
         "climbs",
     ]
+
+
+def test_what_was_saved_before_counts_until_all_of_it_can_be_read(
+    panel: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`shared` is imported by this process: a panel's mistake must not make one forget it."""
+    (panel / "shared.py").write_text("b = 1\n")
+
+    def files(package: str) -> dict[str, Path]:
+        names = {"torch_impl": "mlp.py", "shared": "shared.py"}
+        return {f"{package}/{names[package]}": panel / names[package]} if package in names else {}
+
+    monkeypatch.setattr(sources, "files", files)
+    problems = [["ImportError: shared is half saved"], []]
+    monkeypatch.setattr(watch, "unimportable", lambda: problems.pop(0))
+    texts = ["a = (\n", "a = 2\n"]
+
+    def sleep(seconds: float) -> None:
+        if seconds == watch.PAUSE:  # it waits
+            (panel / "mlp.py").write_text(texts.pop(0))
+
+    monkeypatch.setattr(watch.time, "sleep", sleep)
+
+    def execute(*_: object) -> None:
+        raise StopError
+
+    monkeypatch.setattr(os, "execv", execute)
+    told = watched(
+        panel, monkeypatch, lambda: (panel / "shared.py").write_text("b = 2\n") and "fail"
+    )
+    assert [line for line in told if line[:2] not in ("cl", "pa")] == [
+        "ImportError: shared is half saved",
+        "torch_impl/mlp.py:1: '(' was never closed",
+        "shared/shared.py, torch_impl/mlp.py changed: starting again",
+    ]
+
+
+def test_a_command_that_cannot_start_again_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert watch.unimportable() == []
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "__init__.py").write_text("import no_such_package\n")
+    monkeypatch.chdir(tmp_path)  # which comes first on the path
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert watch.unimportable() == ["ModuleNotFoundError: No module named 'no_such_package'"]
+
+
+def test_a_round_that_cannot_be_climbed_is_told_and_the_next_one_waited_for(
+    panel: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose() -> None:
+        raise BackendMissingError("the torch backend needs torch, which is not installed")
+
+    def sleep(_: float) -> None:
+        (panel / "mlp.py").write_text("a = 22\n")
+
+    monkeypatch.setattr(watch.time, "sleep", sleep)
+    told = watched(panel, monkeypatch, lose)
+    assert told == [
+        "climbs",
+        "the torch backend needs torch, which is not installed",
+        "torch_impl/mlp.py changed",
+        "climbs",
+    ]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no such signals")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_whatever_ends_a_watch_leaves_nothing_behind(
+    name: str, panel: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(caches.EVIDENCE, "off")
+    number, folders = getattr(signal, name), []
+    before = signal.getsignal(number)
+
+    def end() -> None:
+        folders.append(caches.evidence_directory())
+        os.kill(os.getpid(), number)
+
+    with pytest.raises(KeyboardInterrupt):
+        watched(panel, monkeypatch, end)
+    assert folders[0] is not None
+    assert not folders[0].exists()
+    assert signal.getsignal(number) is before
 
 
 @pytest.mark.parametrize("cache", ["off", "on"])
