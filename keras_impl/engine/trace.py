@@ -33,7 +33,7 @@ def trace(native: keras.Model, network: Network, names: Mapping[int, str]) -> Tr
         network: Its inputs and outputs.
         names: The canonical names of its layers, by `id`.
     """
-    dtypes = {"float": keras.config.floatx()}
+    dtypes = {"float": native.compute_dtype}
     inputs = {
         name: keras.KerasTensor((_BATCH, *tensor.shape), dtypes.get(tensor.dtype, tensor.dtype))
         for name, tensor in network.inputs.items()

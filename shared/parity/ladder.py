@@ -43,15 +43,16 @@ from typing import Any
 
 from shared import registry
 from shared.errors import BackendMissingError, DeviceMissingError, TriptychError
+from shared.interface import Trace
 from shared.panels import PANELS
-from shared.parity import collect, kept, mirror, shards, sources
+from shared.parity import collect, kept, mirror, places, shards, sources
 from shared.parity.checks import Check, Outcome, Request, case_checks
 from shared.parity.evidence import CaseEvidence
 from shared.parity.judge import Status
 from shared.parity.kept import Kept, Question
 from shared.parity.shards import Shard
 from shared.specs import Case, Spec
-from shared.together import begin, wait
+from shared.together import begin, gather, wait
 from shared.workers import ALONE, Worker
 
 __all__ = ["climb", "climbing"]
@@ -232,6 +233,14 @@ class Crew:
         self.starting |= starting
         self.lost |= lost
 
+    def trace(self, plan: collect.Plan) -> dict[str, Trace]:
+        """What runs in a case, by backend; of those that have nothing else to do here, nothing."""
+        traces, _ = gather(
+            {name: self.workers[name] for name in self.workers if name not in self.lost},
+            lambda name, worker: worker.submit(collect.trace, name, plan),
+        )
+        return traces
+
     def collect(
         self, plan: collect.Plan, names: Sequence[str]
     ) -> tuple[dict[str, Future[Collected]], dict[str, str]]:
@@ -300,6 +309,8 @@ class _Climb:
                 spec, case, dtype, self.crew.backends, evidence, errors, self.plan.asked
             )
         ]
+        if any(check.first for check in checks):
+            checks = places.placed(checks, self.crew.trace(self.plan))
         outcome.checks += checks
         outcome.errors = errors | outcome.errors
         elsewhere = {file for _, files in results.values() for file in files}

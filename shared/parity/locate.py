@@ -30,7 +30,8 @@ class Divergence:
     """The first difference between two backends.
 
     `layer` is a canonical name, "" for the network's own outputs or the loss. `point` says in words
-    what differs there. `kind` and `cause` are "" where no known convention fits.
+    what differs there. `kind` and `cause` are "" where no known convention fits, `place` where no
+    line of a network is known (`shared.parity.places`).
     """
 
     rung: str
@@ -40,12 +41,17 @@ class Divergence:
     difference: float
     kind: str = ""
     cause: str = ""
+    place: str = ""
+
+    @property
+    def size(self) -> str:
+        """How far it differs, as a sentence ends: "by 2.1e-02"."""
+        return f"by {self.difference:.1e}" if np.isfinite(self.difference) else "beyond measure"
 
     @property
     def text(self) -> str:
         """One sentence."""
-        size = f"by {self.difference:.1e}" if np.isfinite(self.difference) else "beyond measure"
-        message = f"first {self.point} differs {size}"
+        message = f"first {self.point} differs {self.size}"
         return (
             f"{message}: {self.cause}"
             if self.cause

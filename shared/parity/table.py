@@ -13,7 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from shared import machine
-from shared.parity.checks import RUNGS, Check, Outcome
+from shared.parity.checks import Check, Outcome
+from shared.parity.explanations import explain
 from shared.terminal import block, draws, print_gaps, style
 
 MEASURED = (
@@ -119,29 +120,37 @@ def worst(outcome: Outcome) -> dict[tuple[str, str], Check]:
 
 
 def _failures(outcome: Outcome, console: Console) -> None:
-    """What failed, in the order of the rungs, with the first layer that differs and why."""
+    """A line for each cause, and what no cause explains; both in the order of the rungs."""
     told_before = {*outcome.errors.values()}
-    bad = [
-        check
-        for check in outcome.checks
-        if check.status in ("failed", "missing") and check.detail not in told_before
-    ]
-    bad.sort(key=lambda check: RUNGS.index(check.rung))
-    told: set[str] = set()
-    for check in bad[:_SHOWN]:
-        part = f" ({check.part})" if check.part else ""
+    causes, others = explain(check for check in outcome.checks if check.detail not in told_before)
+    for cause in causes[:_SHOWN]:
+        console.print(cause.text, style="bold red", highlight=False, soft_wrap=True)
+        first = cause.checks[0]
         console.print(
-            f"{check.status.upper()} {check.rung}{part}: {check.architecture}, {check.case}, "
-            f"{check.dtype} {check.between}: {check.detail}",
+            f"  in {', '.join(cause.rungs)}; {_words(first)}", highlight=False, soft_wrap=True
+        )
+    if len(causes) > _SHOWN:
+        console.print(f"and {len(causes) - _SHOWN} more causes, which --json has", style="red")
+    if causes and others:
+        console.print("not explained by this:")
+    for check in others[:_SHOWN]:
+        console.print(
+            f"{check.status.upper()} {_words(check)}",
             style="magenta" if check.status == "missing" else "red",
             highlight=False,
             soft_wrap=True,
         )
-        if check.first and check.first.text not in told:
-            told.add(check.first.text)
-            console.print(f"  {check.first.text}", style="bold", highlight=False, soft_wrap=True)
-    if len(bad) > _SHOWN:
-        console.print(f"and {len(bad) - _SHOWN} more, which --json has", style="red")
+    if len(others) > _SHOWN:
+        console.print(f"and {len(others) - _SHOWN} more, which --json has", style="red")
+
+
+def _words(check: Check) -> str:
+    """What became of a check, in a line."""
+    part = f" ({check.part})" if check.part else ""
+    return (
+        f"{check.rung}{part}: {check.architecture}, {check.case}, {check.dtype} {check.between}: "
+        f"{check.detail}"
+    )
 
 
 def _bounded(outcome: Outcome, console: Console) -> None:

@@ -23,6 +23,12 @@ FLAVOURS = ("torch", "flax", "keras")
 ONE_BRANCH = ("early_exit_net",)
 
 
+def lines(backend: str, case: Case, dtype: str) -> list[tuple[Any, ...]]:  # in a worker
+    """What ran, and where it is written."""
+    trace = collect.trace(backend, collect.Plan(case, (dtype,), "cpu"))
+    return [(step.kind, step.layer, step.file, step.line, step.inputs) for step in trace.steps]
+
+
 def look(backend: str, case: Case) -> tuple[Trace, dict[str, Any], list[Any]]:  # in a worker
     """The trace, where tensors are kept, and the weights and outputs before and after."""
     loaded = registry.load(backend)
@@ -93,6 +99,15 @@ def test_the_same_layers_feed_each_other_in_every_framework(
     for other in others:
         # What a loop hands from one turn to the next is seen where every turn is run.
         assert {(a, b) for a, b in first ^ other if name != "row_gru"} == set()
+
+
+@pytest.mark.parametrize("backend", FLAVOURS)
+def test_the_same_runs_in_every_dtype(backend: str, lend: Any) -> None:
+    case = SPECS["basic_net"].cases[0]
+    worker = lend(backend)
+    exact, usual = (worker.call(lines, backend, case, dtype) for dtype in ("float64", "float32"))
+    assert exact == usual
+    assert exact
 
 
 def steps_of(trace: Trace, block: str) -> list[Step]:

@@ -5,7 +5,7 @@ the same numbers, and tells how much of float32's result is rounding.
 """
 
 from shared.parity.collect.arrays import cast, under
-from shared.parity.collect.case import begin, collect
+from shared.parity.collect.case import begin, collect, trace
 from shared.parity.collect.passes import own_dropout, passes, sample_batch
 from shared.parity.collect.plan import Plan, plan
 
@@ -18,5 +18,6 @@ __all__ = [
     "passes",
     "plan",
     "sample_batch",
+    "trace",
     "under",
 ]

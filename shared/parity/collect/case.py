@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from shared import registry
 from shared.errors import DeviceMissingError
-from shared.interface import VARIANTS
+from shared.interface import VARIANTS, Trace
 from shared.parity import recipes, samples
 from shared.parity.collect.arrays import under
 from shared.parity.collect.edges import edges
@@ -52,6 +54,13 @@ def collect(backend: str, plan: Plan) -> CaseEvidence:
         subject.probes[plan.dtypes[0]].dropouts(),
         registry.load(backend).unbiased_variance,
     )
+
+
+def trace(backend: str, plan: Plan) -> Trace:
+    """What runs, operation by operation, in a case's network: shapes and lines, no values."""
+    dtype = plan.dtypes[0]
+    subject = Subject(backend, replace(plan, dtypes=(dtype,)))
+    return subject.probes[dtype].trace(sample_batch(plan.case, recipes.BATCH, dtype))
 
 
 def _arrays(subject: Subject, trainings: Trainings, dtype: str) -> Arrays:
