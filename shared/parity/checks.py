@@ -125,6 +125,10 @@ def sum_of(value: Mapping[str, Any]) -> str:
     return strict.digest({name: part for name, part in value.items() if name != "sum"})
 
 
+UNCOMPARED = Result("missing", detail="what it lacks keeps the rest from being compared")
+"""What becomes of evidence that is damaged."""
+
+
 def case_checks(
     spec: Spec,
     case: Case,
@@ -139,15 +143,7 @@ def case_checks(
     def row(rung: str, between: str, result: Result, part: str = "") -> Check:
         return Check(rung, spec.name, case.label, dtype, between, **vars(result), part=part)
 
-    task = recipes.task_of(spec, case)
-    for a in backends:
-        lost = lost_to(errors, a)
-        yield row("counts", a, lost or _counts(evidence[a], case, dtype))
-        yield row("outputs", a, lost or _outputs(evidence[a], case, dtype))
-        if lost:
-            continue
-        for rung, names in expected.absent(spec, case, asked, evidence[a], dtype).items():
-            yield row(rung, a, lacking(names), "evidence")
+    def of_one(a: str) -> Iterator[Check]:
         for part, result in judge.dropout(evidence[a], dtype):
             yield row("dropout", a, result, part)
         for part, result in judge.edges_alone(case.network, task, evidence[a], dtype):
@@ -161,17 +157,48 @@ def case_checks(
             yield row("variants", a, judge.variants(evidence[a], dtype))
             for part, result in judge.variants_tried(evidence[a], asked, dtype):
                 yield row("variants", a, result, part)
+
+    def of_pair(a: str, b: str) -> Iterator[Check]:
+        pair = judge.Pair(evidence[a], evidence[b], dtype)
+        if pair.a.dropouts or pair.b.dropouts or expected.drops(case.network):
+            yield row("dropout", f"{a}-{b}", judge.rates(pair), "rates")
+        for rung, part, result in judge.rungs(pair, asked, trained=task is not None):
+            yield row(rung, f"{a}-{b}", result, part)
+
+    task = recipes.task_of(spec, case)
+    damaged = False
+    for a in backends:
+        lost = lost_to(errors, a)
+        yield row("counts", a, lost or _counts(evidence[a], case, dtype))
+        yield row("outputs", a, lost or _outputs(evidence[a], case, dtype))
+        if lost:
+            continue
+        absent = expected.absent(spec, case, asked, evidence[a], dtype)
+        damaged = damaged or bool(absent)
+        for rung, names in absent.items():
+            yield row(rung, a, lacking(names), "evidence")
+        yield from _whole(of_one(a), damaged, row("forward", a, UNCOMPARED, "evidence"))
     for a, b in combinations(backends, 2):
         lost = lost_to(errors, a, b)
         if lost:
             for rung in ("tensors", "forward", "exchange", "activations"):
                 yield row(rung, f"{a}-{b}", lost)
             continue
-        pair = judge.Pair(evidence[a], evidence[b], dtype)
-        if pair.a.dropouts or pair.b.dropouts or expected.drops(case.network):
-            yield row("dropout", f"{a}-{b}", judge.rates(pair), "rates")
-        for rung, part, result in judge.rungs(pair, asked, trained=task is not None):
-            yield row(rung, f"{a}-{b}", result, part)
+        last = row("forward", f"{a}-{b}", UNCOMPARED, "evidence")
+        yield from _whole(of_pair(a, b), damaged, last)
+
+
+def _whole(checks: Iterator[Check], damaged: bool, last: Check) -> Iterator[Check]:
+    """All of these checks; of damaged evidence those until it cannot be compared, and the last.
+
+    Files may hold anything under any name: in another shape, in another dtype, or not at all.
+    """
+    try:
+        yield from checks
+    except (*formats.UNREADABLE, IndexError, ArithmeticError):
+        if not damaged:
+            raise
+        yield last
 
 
 def lacking(names: Sequence[str]) -> Result:

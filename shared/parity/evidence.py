@@ -71,8 +71,7 @@ class CaseEvidence:
     - `loss/value`, `gradients/TENSOR`, `input gradients/INPUT`, `buffers/TENSOR`: of one pass
       forward and backward in training mode;
     - `dropout loss/value`, `dropout gradients/TENSOR`: the same with given masks;
-      `own dropout/LAYER`: the share kept, of how many, and how far the kept ones are from being
-      scaled by 1 / (1 - rate), of the largest, and the outputs in evaluation mode from the inputs;
+      `own dropout/LAYER`: what the framework's own does (`shared.parity.collect.own_dropout`);
     - `edges/KIND/outputs/OUTPUT`, `edges/KIND/loss`, `edges/KIND/gradients/TENSOR` and
       `edges/KIND/input gradients/INPUT`: of values that bite (`shared.parity.edges`);
       `edges/large/weights/outputs/OUTPUT`, and `nearby` of nearly the same inputs: with large

@@ -12,7 +12,7 @@ import numpy as np
 
 from shared import differences
 from shared.interface import VARIANTS
-from shared.parity import combinations, edges, methods, recipes
+from shared.parity import combinations, edges, methods, recipes, samples
 from shared.parity.evidence import Asked, CaseEvidence
 from shared.parity.samples import BATCHES
 from shared.specs import Case, Network, Spec, Task
@@ -74,9 +74,12 @@ def _arrays(
     if asked.methods:
         called = _methods(spec, case, asked, evidence, dtype)
         yield from ((f"methods/{name}", shape) for name, shape in called)
-    # A layer in a branch may be out of sight in evaluation mode, in training none is.
     for layer in layers:
-        yield f"{'training' if task else 'evaluation'}/{layer}:out", None
+        # A frozen network has no training mode, and a branch may be out of sight in evaluation.
+        if task is None or "left_early" not in task.metrics:
+            yield f"evaluation/{layer}:out", None
+        if task is not None:
+            yield f"training/{layer}:out", None
     if task is None:
         return
     for objective in task.objectives:
@@ -92,7 +95,7 @@ def _arrays(
     if evidence.dropouts or drops(network):
         yield "dropout loss/value", ()
         yield from ((f"dropout gradients/{name}", shape) for name, shape in trained.items())
-        yield from ((f"own dropout/{name}", (4,)) for name in evidence.dropouts)
+        yield from ((f"own dropout/{name}", (10,)) for name in evidence.dropouts)
     yield from _trainings(case, asked, evidence, dtype, tensors, trained)
     for variant in VARIANTS:
         for name in asked.combinations:
@@ -282,12 +285,22 @@ def drops(network: Network) -> bool:
     return any("dropout" in key and bool(value) for key, value in network.config.items())
 
 
+def _into(spec: Spec, case: Case) -> dict[str, np.ndarray]:
+    """The inputs and targets of the passes, by the names of their arrays."""
+    network, task = case.network, recipes.task_of(spec, case)
+    inputs = samples.sample_inputs(network, recipes.BATCH, "float32")
+    targets = recipes.sample_targets(network, task, recipes.BATCH) if task else {}
+    return {f"inputs/{name}": array for name, array in inputs.items()} | {
+        f"targets/{name}": array for name, array in targets.items()
+    }
+
+
 def absent(
     spec: Spec, case: Case, asked: Asked, evidence: CaseEvidence, dtype: str
 ) -> dict[str, list[str]]:
     """What evidence lacks of what it must show, or has in another shape, by rung."""
     lacking: dict[str, list[str]] = {}
-    arrays_of = evidence.arrays.get(dtype, {})
+    arrays_of, into = evidence.arrays.get(dtype, {}), _into(spec, case)
     for name, shape in arrays(spec, case, asked, evidence, dtype).items():
         array = arrays_of.get(name)
         start = name.partition("/")[0]
@@ -297,6 +310,8 @@ def absent(
             problem = f"{name} in the shape {shape}"
         elif start in IN_DTYPE and array.dtype.kind == "f" and array.dtype != dtype:
             problem = f"{name} in {dtype}"
+        elif name in into and not np.array_equal(array, into[name].astype(array.dtype)):
+            problem = f"{name} as it is drawn for all"
         elif start in TRAINED and not np.isfinite(array).all():
             problem = f"{name} of finite numbers"
         else:

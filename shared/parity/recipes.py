@@ -23,6 +23,9 @@ SEED = 1
 BATCH = 3
 """Examples in a pass: not two, for a half has causes enough of its own."""
 
+DROPPED = 16
+"""Examples that a framework's own dropout is looked at in."""
+
 TRAINED_BATCH = 2
 """Examples in a step of a training."""
 

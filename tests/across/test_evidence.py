@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,12 @@ import pytest
 from shared import differences, specs
 from shared.errors import EvidenceError
 from shared.parity import evidence, recipes
-from shared.parity.checks import RUNGS
+from shared.parity.checks import RUNGS, case_checks
 from shared.parity.evidence import Asked, CaseEvidence, Evidence
 from shared.parity.files import compare_files
 from shared.parity.record import record
 from tests.conftest import Lend
-from tests.flavours import lacking
+from tests.flavours import exhaustive, lacking
 
 PAIR = ("torch", "flax")
 PARTS = (
@@ -27,6 +28,7 @@ PARTS = (
     "weights",
     "exchange",
     "forward/7",
+    "evaluation/hidden.1:out",
     "training",
     "loss",
     "gradients",
@@ -224,6 +226,57 @@ def test_what_all_sides_lack_is_missing(
     bad = [check for check in outcome.checks if check.status in ("missing", "failed")]
     for name in recorded:
         assert any(check.between == name for check in bad), [*recorded]
+
+
+@pytest.mark.parametrize("rung", ["inputs", "targets"])
+def test_what_was_computed_from_other_numbers_is_missing(
+    recorded: dict[str, Evidence], tmp_path: Path, rung: str
+) -> None:
+    """All sides were, alike: they agree, and nobody knows on what."""
+    paths = [tmp_path / f"{name}.safetensors" for name in recorded]
+    for path, original in zip(paths, recorded.values(), strict=True):
+        evidence.write(path, changed(original, rung, lambda _, array: np.zeros_like(array)))
+    outcome = compare_files(paths)
+    bad = [check for check in outcome.checks if check.status not in ("passed", "bounded")]
+    assert {check.between for check in bad} == {*recorded}
+    assert all(f"there is no {rung}/" in check.detail for check in bad)
+    assert all("as it is drawn for all" in check.detail for check in bad)
+
+
+FORGED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "flat": lambda array: array.reshape(-1) if array.ndim > 1 else array[..., None],
+    "with one axis more": lambda array: array[None],
+    "empty": lambda array: array.reshape(-1)[:0],
+    "cut": lambda array: array.reshape(-1)[:-1] if array.size else array[None],
+    "a number": lambda array: array.reshape(-1)[:1].reshape(()) if array.size else array[None],
+    "of whole numbers": lambda array: np.zeros(array.shape, np.int64),
+    "of bytes": lambda array: np.zeros(array.shape, np.uint8),
+    "of NaN": lambda array: np.full(array.shape, np.nan),
+}
+
+
+@pytest.mark.parametrize("form", FORGED)
+@pytest.mark.parametrize(
+    "seed", [pytest.param(n, marks=[exhaustive] if n else []) for n in range(12)]
+)
+def test_whatever_a_file_holds_is_compared_or_missing(
+    recorded: dict[str, Evidence], form: str, seed: int
+) -> None:
+    """A few arrays of one side are something else; that ends no comparison with an error."""
+    spec, (case, *_) = specs.find("skip_mlp"), specs.find("skip_mlp").cases
+    sides = {name: one.cases[case.label] for name, one in recorded.items()}
+    names = [*sides["torch"].arrays["float64"]]
+    picked = np.random.default_rng(seed).choice(names, 5, replace=False)
+    arrays = {
+        n: FORGED[form](a) if n in picked else a
+        for n, a in sides["torch"].arrays["float64"].items()
+    }
+    sides["torch"] = replace(sides["torch"], arrays={**sides["torch"].arrays, "float64": arrays})
+    checks = [
+        *case_checks(spec, case, "float64", [*sides], sides, {}, sides["torch"].asked),
+        *case_checks(spec, case, "float32", [*sides], sides, {}, sides["torch"].asked),
+    ]
+    assert any(check.status in ("failed", "missing") for check in checks), picked
 
 
 @pytest.mark.parametrize("rung", ["variants", "methods"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -41,7 +41,8 @@ def passes(probe: Probe, plan: Plan, dtype: str) -> Arrays:
         masked = probe.differentiate({**inputs, **targets}, task, dropout=partial(_mask, rates))
         arrays["dropout loss/value"] = masked.loss
         arrays |= under("dropout gradients", masked.gradients)
-        arrays |= under("own dropout", own_dropout(probe, inputs, rates))
+        several = sample_batch(plan.case, recipes.DROPPED, dtype)
+        arrays |= under("own dropout", own_dropout(probe, several, rates))
     return arrays
 
 
@@ -50,21 +51,45 @@ def _mask(rates: Mapping[str, float], name: str, shape: tuple[int, ...]) -> np.n
 
 
 def own_dropout(probe: Probe, inputs: Arrays, rates: Mapping[str, float]) -> Arrays:
-    """What a framework's own dropout does with the values that are not 0 anyway."""
+    """What a framework's own dropout does with the values that are not 0 anyway.
+
+    By layer: the share that is kept, of how many; how far the kept ones are from being scaled by
+    1 / (1 - rate), of the largest; the largest change in evaluation mode; and three shares that are
+    kept alike, or dropped alike, each followed by its number of pairs of values: of neighbouring
+    examples, of neighbours within an example, and of the layer before that has the same shape.
+    """
     own = probe.watch(inputs, train=True, dropout="own")
     still = probe.watch(inputs, train=False, dropout="own")
-    figures = {}
+    figures: Arrays = {}
+    masks: dict[tuple[int, ...], np.ndarray] = {}
     for name, rate in rates.items():
         before, after = own[f"{name}:in"], own[f"{name}:out"]
         counts = before != 0
         kept = counts & (after != 0)
         off = np.abs(after[kept] * (1 - rate) - before[kept])
+        mask = np.where(counts, kept, np.nan)
+        within = [_neighbours(mask, axis) for axis in range(1, mask.ndim)]
         figures[name] = np.array(
             [
                 kept.sum() / counts.sum(),
                 counts.sum(),
                 off.max(initial=0) / np.abs(before).max(),
                 np.abs(still[f"{name}:out"] - still[f"{name}:in"]).max(),
+                *_alike([_neighbours(mask, 0)]),
+                *_alike(within),
+                *_alike([(mask, masks[mask.shape])] if mask.shape in masks else []),
             ]
         )
+        masks[mask.shape] = mask
     return figures
+
+
+def _neighbours(mask: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    return mask.take(range(1, mask.shape[axis]), axis), mask.take(range(mask.shape[axis] - 1), axis)
+
+
+def _alike(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[float, float]:
+    """The share of values that are alike in pairs of masks, and how many there are of both."""
+    alike = sum(float(np.sum(one == other)) for one, other in pairs)
+    count = sum(float(np.sum(~np.isnan(one) & ~np.isnan(other))) for one, other in pairs)
+    return (alike / count if count else 0.0), count

@@ -10,14 +10,27 @@ from shared.parity.evidence import CaseEvidence
 from shared.parity.judge.results import Result
 
 DROPOUT_DEVIATIONS = 6.0
+SHARED = 3**0.5
+"""How much less neighbours tell than pairs of their own: each value is in two of them."""
+
+FIGURES = 10
+"""How many figures there are of a layer: see `shared.parity.collect.own_dropout`."""
+
+TWO_MASKS = ("of several examples", "within an example", "as the layer before")
 SCALED = 1e-5
 """How far from its scale a kept value may be, of the largest: a compiler may compute what goes into
 a dropout layer twice, and round otherwise."""
 
 
 def dropout(case: CaseEvidence, dtype: str) -> Iterator[tuple[str, Result]]:
-    """One backend's own dropout: the share that it keeps, the scale, nothing in evaluation."""
-    for name, (share, count, scale, still) in case.under(dtype, "own dropout").items():
+    """One backend's own dropout: the share that it keeps, the scale, nothing in evaluation.
+
+    And masks that are drawn anew for each value, as far as there are enough to tell.
+    """
+    for name, figures in case.under(dtype, "own dropout").items():
+        if figures.shape != (FIGURES,):
+            continue  # it is missing
+        share, count, scale, still = figures[:4]
         expected = 1 - case.dropouts[name]
         deviation = (expected * (1 - expected) / count) ** 0.5
         # Of a layer that drops nothing none may be missing.
@@ -32,6 +45,14 @@ def dropout(case: CaseEvidence, dtype: str) -> Iterator[tuple[str, Result]]:
             )
         if still != 0:
             problems.append(f"{name} changes its input in evaluation mode")
+        alike = expected**2 + (1 - expected) ** 2
+        for of, (same, pairs) in zip(TWO_MASKS, figures[4:].reshape(-1, 2), strict=True):
+            spread = (alike * (1 - alike) / pairs) ** 0.5 if pairs else np.inf
+            if abs(same - alike) > DROPOUT_DEVIATIONS * SHARED * spread:
+                problems.append(
+                    f"{name} drops the same values {of}: {same:.1%} are alike, in place of "
+                    f"{alike:.1%}"
+                )
         message = (
             f"{name} keeps {share:.1%} of {int(count)}, {away:.1f} deviations from {expected:.1%}"
         )

@@ -56,6 +56,7 @@ def values() -> Arrays:
     return arrays
 
 
+UNLIKE = [0.58, 900, 0.58, 900, 0.58, 900]  # masks of a rate of 0.3
 VALUES = values()
 
 
@@ -584,7 +585,7 @@ def test_own_dropout_keeps_its_share(row: list[float], problem: str) -> None:
     with np.errstate(all="ignore"):
         evidence = case(
             "torch",
-            {"float64": {**VALUES, "own dropout/drop": np.array(row)}},
+            {"float64": {**VALUES, "own dropout/drop": np.array([*row, *UNLIKE])}},
             dropouts={"drop": 0.3},
         )
         ((name, result),) = judge.dropout(evidence, "float64")
@@ -593,9 +594,28 @@ def test_own_dropout_keeps_its_share(row: list[float], problem: str) -> None:
     assert problem in result.detail
 
 
+@pytest.mark.parametrize(
+    ("alike", "problem"),
+    [
+        ([1.0, 900, 0.58, 900, 0.0, 0], "the same values of several examples: 100.0% are alike"),
+        ([0.58, 900, 1.0, 900, 0.0, 0], "the same values within an example: 100.0% are alike"),
+        ([0.58, 900, 0.58, 900, 1.0, 900], "the same values as the layer before: 100.0% are alike"),
+        ([0.58, 900, 0.58, 900, 0.16, 900], "the same values as the layer before: 16.0% are"),
+        ([0.62, 900, 0.55, 900, 0.58, 900], ""),
+        ([1.0, 9, 0.0, 0, 0.0, 0], ""),  # so few may be alike by chance
+    ],
+)
+def test_masks_are_drawn_for_each_value(alike: list[float], problem: str) -> None:
+    arrays = {**VALUES, "own dropout/drop": np.array([0.7, 1000, 0, 0, *alike])}
+    evidence = case("torch", {"float64": arrays}, dropouts={"drop": 0.3})
+    ((_, result),) = judge.dropout(evidence, "float64")
+    assert result.status == ("failed" if problem else "passed")
+    assert problem in result.detail
+
+
 @pytest.mark.parametrize(("share", "status"), [(1.0, "passed"), (0.999, "failed")])
 def test_a_dropout_of_nothing_keeps_all(share: float, status: str) -> None:
-    arrays = {**VALUES, "own dropout/drop": np.array([share, 1000, 0, 0])}
+    arrays = {**VALUES, "own dropout/drop": np.array([share, 1000, 0, 0, *[1, 900] * 3])}
     evidence = case("torch", {"float64": arrays}, dropouts={"drop": 0.0})
     ((_, result),) = judge.dropout(evidence, "float64")
     assert result.status == status
