@@ -118,7 +118,7 @@ def convolution(draw: DrawFn, axes: int, channels: int) -> dict[str, Any]:
     alike = tuple((first, first) for first, _ in borders)
     groups = draw(divisors(channels))
     return {
-        "out": groups * draw(st.integers(1, 6 // groups)),
+        "out": groups * draw(st.integers(1, max(1, 6 // groups))),
         "kernel": each(draw, axes, 1, 3),
         "stride": stride,
         "dilation": dilation,
