@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -141,25 +142,33 @@ def unequal(a: Mapping[str, np.ndarray], b: Mapping[str, np.ndarray]) -> list[st
     return [n for n in names if n not in a or n not in b or not bitwise_equal(a[n], b[n])]
 
 
-def unpadded(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, tuple[int, int] | None]:
+def unpadded(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, tuple[int, ...] | None]:
     """Two inputs of a convolution alike, where one was padded with zeros before and one was not.
 
     Returns:
-        Both arrays without the border, and the rows and columns before the image, if there was a
-        border. Arrays that differ otherwise come back as they are.
+        Both arrays without the border, and how many places are before the image, or the sequence,
+        along each of its axes, if there was a border. Arrays that differ otherwise come back as
+        they are.
     """
-    if a.ndim != 4 or b.ndim != 4 or a.shape == b.shape:
+    if a.ndim != b.ndim or a.ndim < 3 or a.shape == b.shape:
         return a, b, None
-    if (a.shape[1:3]) < (b.shape[1:3]):
+    if a.shape < b.shape:
         small, padded, offset = unpadded(b, a)
         return padded, small, offset
-    height, width = b.shape[1:3]
-    for top in range(a.shape[1] - height + 1):
-        for left in range(a.shape[2] - width + 1):
-            inner = a[:, top : top + height, left : left + width]
-            # Counted, not summed: sums of float32 in another order are not the same.
-            if inner.shape == b.shape and np.count_nonzero(inner) == np.count_nonzero(a):
-                return inner, b, (top, left)
+    sizes = b.shape[1:-1]
+    ranges = [range(whole - own + 1) for whole, own in zip(a.shape[1:-1], sizes, strict=True)]
+    # Counted, not summed: sums of float32 in another order are not the same.
+    count, best = np.count_nonzero(a), None
+    for starts in product(*ranges):
+        within = [slice(start, start + size) for start, size in zip(starts, sizes, strict=True)]
+        inner = a[(slice(None), *within)]
+        if inner.shape == b.shape and np.count_nonzero(inner) == count:
+            # Where the image itself ends with zeros, several places would do.
+            size = np.abs(inner - b).max(initial=0)
+            if best is None or size < best[0]:
+                best = (size, inner, starts)
+    if best is not None:
+        return best[1], b, best[2]
     return a, b, None
 
 

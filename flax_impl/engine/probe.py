@@ -203,7 +203,7 @@ class FlaxProbe:
             others = [None if kind else x for x, kind in zip(inputs, kinds, strict=True)]
             state = {name: tree for name, tree in model.variables.items() if name != "params"}
             (value, (new, sown)), gradients = compiled(
-                model.variables["params"], floats, others, state, model.targets(task, batch)
+                model.variables.get("params", {}), floats, others, state, model.targets(task, batch)
             )
         return watcher, value, gradients, new, sown
 

@@ -124,6 +124,8 @@ def layout(module: nn.Module, *inputs: jax.Array, **mode: Any) -> Layout:
         ndim = flat[collection, *path, leaf].ndim
         if _TENSORS[layer] is _CONV and leaf == "kernel":  # of a length, an image or a volume
             axes = (ndim - 1, ndim - 2, *range(ndim - 2))
+        elif _TENSORS[layer] is _NORM:  # over the features, or over several axes
+            axes = (*range(ndim),)
         slots[prefix + name] = Slot((collection, *path, leaf), axes)
     names = {path: prefix.removesuffix(".") for path, (prefix, _) in layers.items()}
     return Layout(slots, names, dropouts)

@@ -50,9 +50,11 @@ class OwnKerasModel(KerasModel):
                 self._mine += [(variable, "_value", copy._value), (variable, "_dtype", kind)]
         for layer in native._flatten_layers():
             self._mine.append((layer, "_dtype_policy", policy))
-            if isinstance(layer, keras.Function):
-                places = [x for x in layer.inputs if _is_floating(x.dtype)]
-                self._mine += [(place, "_dtype", dtype) for place in places]
+            places: list[Any] = [layer] if isinstance(layer, keras.layers.InputLayer) else []
+            inner = getattr(layer, "_functional", layer)  # what a Sequential computes with
+            if isinstance(inner, keras.Function):
+                places += inner.inputs
+            self._mine += [(x, "_dtype", dtype) for x in places if _is_floating(x.dtype)]
 
     def table(self) -> list[TensorInfo]:
         """Every tensor in canonical names and layouts."""

@@ -29,7 +29,9 @@ Rules = dict[str, tuple[str, tuple[int, ...]]]
 
 # Keras's attribute -> (canonical name, the Keras variable's axes in canonical order)
 _DENSE: Rules = {"kernel": ("weight", (1, 0)), "bias": ("bias", (0,))}
+_CONV_1D: Rules = {"kernel": ("weight", (2, 1, 0)), "bias": ("bias", (0,))}
 _CONV: Rules = {"kernel": ("weight", (3, 2, 0, 1)), "bias": ("bias", (0,))}
+_CONV_3D: Rules = {"kernel": ("weight", (4, 3, 0, 1, 2)), "bias": ("bias", (0,))}
 _NORM: Rules = {
     "gamma": ("weight", (0,)),
     "beta": ("bias", (0,)),
@@ -38,9 +40,12 @@ _NORM: Rules = {
 }
 _TENSORS: dict[type, Rules] = {
     layers.Dense: _DENSE,
-    layers.Conv1D: {"kernel": ("weight", (2, 1, 0)), "bias": ("bias", (0,))},
+    layers.Conv1D: _CONV_1D,
     layers.Conv2D: _CONV,
+    layers.Conv3D: _CONV_3D,
+    layers.Conv1DTranspose: _CONV_1D,
     layers.Conv2DTranspose: _CONV,  # (height, width, out, in)
+    layers.Conv3DTranspose: _CONV_3D,
     layers.BatchNormalization: _NORM,
     layers.LayerNormalization: _NORM,
     layers.GroupNormalization: _NORM,
@@ -81,12 +86,15 @@ def layout(model: keras.Model) -> dict[str, Slot]:
     Raises:
         WeightsError: the model has variables that no rule here reaches.
     """
-    slots = {
-        prefix + name: Slot(getattr(layer, attribute), axes)
-        for prefix, layer in walk(model)
-        for attribute, (name, axes) in _TENSORS.get(type(layer), {}).items()
-        if getattr(layer, attribute, None) is not None
-    }
+    slots = {}
+    for prefix, layer in walk(model):
+        rules = _TENSORS.get(type(layer), {})
+        for attribute, (name, axes) in rules.items():
+            variable = getattr(layer, attribute, None)
+            if variable is not None:
+                several = rules is _NORM  # over the features, or over several axes
+                places = (*range(len(variable.shape)),) if several else axes
+                slots[prefix + name] = Slot(variable, places)
     reached = {id(slot.variable) for slot in slots.values()}
     # A dropout layer's variable is the state of its random generator, not a weight.
     left = [v.path for v in model.weights if id(v) not in reached]

@@ -14,6 +14,7 @@ it is.
 
 from __future__ import annotations
 
+import re
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping
@@ -39,6 +40,8 @@ __all__ = ["Report", "Row", "assert_same_model", "compare_models"]
 
 _WIDE = 100
 _INTEGERS = np.iinfo(np.int32)
+_COLLECTIONS = {"params", "batch_stats"}
+"""What the variables of a Flax module are in; one has no parameters where nothing is trained."""
 _NOISE = {"float64": 1e-12, "float32": 1e-6}
 """What of the largest gradient is rounding."""
 
@@ -187,12 +190,22 @@ class _Side:
             raise type(error)(f"model {self.who}: {error}") from error
         except Exception as error:
             shapes = ", ".join(f"{n} {a.shape} {a.dtype}" for n, a in inputs.items())
-            message = next((line for line in str(error).splitlines() if line.strip()), "")
             hint = "; if it needs float32, say dtype='float32'" if dtype == "float64" else ""
             raise InputError(
                 f"model {self.who} cannot be run in {dtype} on the inputs {shapes}: "
-                f"{type(error).__name__}: {message}{hint}"
+                f"{type(error).__name__}: {_reason(error)}{hint}"
             ) from error
+
+
+def _reason(error: Exception) -> str:
+    """The first line of what a framework says that gives a reason.
+
+    Keras says in a line before it what it called, and writes the reason in bold letters.
+    """
+    lines = [re.sub(r"\x1b\[\d*m", "", line).strip() for line in str(error).splitlines()]
+    lines = [line for line in lines if line]
+    reasons = [line for line in lines if not line.startswith("Exception encountered when calling")]
+    return next(iter(reasons or lines), "")
 
 
 def compare_models(
@@ -274,7 +287,8 @@ def _side(model: Any, place: str) -> _Side:
             f"model {place} is a Flax module without its variables: give (module, variables)"
         )
     if isinstance(model, tuple) and len(model) == 2 and is_a("flax.linen", "Module", model[0]):
-        if not isinstance(model[1], Mapping) or "params" not in model[1]:
+        variables = model[1]
+        if not isinstance(variables, Mapping) or (variables and not _COLLECTIONS & {*variables}):
             raise ConfigurationError(
                 f"the variables of model {place} must be a dictionary that has 'params', as "
                 "module.init gives it"
@@ -342,6 +356,26 @@ def _small(gradients: Arrays, share: float) -> list[str]:
     return [name for name, size in sizes.items() if size <= limit]
 
 
+def silence(evidence: list[CaseEvidence]) -> list[str]:
+    """Make gradients that are rounding of 0 exactly that, where they are so in both models.
+
+    Of a bias before batch norm nothing is left, and no digit of it is alike.
+
+    Returns:
+        The tensors whose gradients these are.
+    """
+    exact = max(evidence[0].dtypes)
+    silent: dict[str, None] = {}
+    for rung in ("gradients", "dropout gradients"):
+        small = [_small(one.under(exact, rung), _NOISE[exact]) for one in evidence]
+        for name in [name for name in small[0] if name in small[1]]:
+            silent[name] = None
+            for one in evidence:
+                for each in one.arrays.values():
+                    each[f"{rung}/{name}"] = np.zeros_like(each[f"{rung}/{name}"])
+    return [*silent]
+
+
 class _Comparison:
     """Two models, wrapped, on their way to a report."""
 
@@ -368,7 +402,9 @@ class _Comparison:
         checks = [*self._dropouts(watched)]
         task = self._task()
         evidence = [one.evidence(task, self.dtype) for one in watched]
-        self._silence(evidence)
+        silent = silence(evidence)
+        if silent:
+            self.notes.append(f"the gradient of {', '.join(silent)} is 0 but for rounding, in both")
         rows: list[Row] = []
         both = judge.Pair(evidence[0], evidence[1], self.dtype)
         for rung, part, result in judge.rungs(both, Asked(), trained=both.has("loss")):
@@ -418,7 +454,18 @@ class _Comparison:
                     f"model {side.who}: {name.partition(':')[0]} computes in {array.dtype}, "
                     f"whatever it is given; leave its dtype open, or say dtype='{array.dtype}'"
                 )
+            if not array.size:
+                layer, _, which = name.rpartition(":")
+                does = "takes" if which == "in" else "gives"
+                raise ConfigurationError(
+                    f"model {side.who}: {layer} {does} no values, an array of shape {array.shape}: "
+                    "what goes in is too small, for a kernel perhaps"
+                )
         shapes = {row.name: row.shape for row in model.table()}
+        if not shapes:
+            raise ConfigurationError(
+                f"model {side.who} has no parameters and no buffers, so there is nothing to prove"
+            )
         bare = [name for name in shapes if "." not in name]
         if bare:
             raise ConfigurationError(
@@ -448,23 +495,6 @@ class _Comparison:
                 f"{', '.join(plain[:3])}{more} hold one value throughout, which may hide a "
                 "difference; trained weights show more"
             )
-
-    def _silence(self, evidence: list[CaseEvidence]) -> None:
-        """Make gradients that are rounding of 0 exactly that, where they are so in both models.
-
-        Of a bias before batch norm nothing is left, and no digit of it is alike.
-        """
-        exact = max(evidence[0].dtypes)
-        silent: dict[str, None] = {}
-        for rung in ("gradients", "dropout gradients"):
-            small = [_small(one.under(exact, rung), _NOISE[exact]) for one in evidence]
-            for name in [name for name in small[0] if name in small[1]]:
-                silent[name] = None
-                for one in evidence:
-                    for each in one.arrays.values():
-                        each[f"{rung}/{name}"] = np.zeros_like(each[f"{rung}/{name}"])
-        if silent:
-            self.notes.append(f"the gradient of {', '.join(silent)} is 0 but for rounding, in both")
 
     def _task(self) -> Task | None:
         """The loss; none where there is no training, or the outputs are not alike."""

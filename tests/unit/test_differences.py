@@ -242,6 +242,16 @@ def test_unpadded_takes_borders_of_zeros_alone_away() -> None:
         other, same, _ = differences.unpadded(image, padded)
         assert (other == image).all()
         assert (same == image).all()
+    dark = np.pad(image, ((0, 0), (1, 1), (2, 0), (0, 0)))  # zeros that are the image's own
+    a, _, offset = differences.unpadded(np.pad(dark, ((0, 0), (1, 1), (0, 2), (0, 0))), dark)
+    assert (a == dark).all()
+    assert offset == (1, 0)
+    several: list[tuple[tuple[int, int], ...]] = [((2, 1),), ((0, 1), (2, 0), (1, 1))]
+    for sides in several:
+        inner = RANDOM.normal(size=(2, *(3, 4, 5)[: len(sides)], 3))
+        padded = np.pad(inner, ((0, 0), *sides, (0, 0)))
+        assert (differences.unpadded(padded, inner)[0] == inner).all()
+        assert differences.unpadded(inner, padded)[2] == tuple(before for before, _ in sides)
     border = np.pad(image, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=1)
     a, _, offset = differences.unpadded(border, image)
     assert offset is None

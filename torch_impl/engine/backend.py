@@ -86,7 +86,8 @@ class TorchBackend:
             _make_plain(part)
         model = TorchModel(network, module, dtype, device)
         outputs = InferenceModel(module)(*model.inputs(inputs))
-        image = makes_images(module, module)
+        taken = any(tensor.axes == "HWC" for tensor in network.inputs.values())
+        image = taken or makes_images(module, module)
         model.network = replace(network, outputs=seen_outputs(_canonical(outputs, image), image))
         return model
 

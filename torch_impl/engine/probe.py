@@ -1,7 +1,7 @@
 """A module watched by forward hooks; gradients by `backward`, state from the optimizer's."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,7 +18,8 @@ from torch_impl.engine.arrays import array, makes_images
 from torch_impl.engine.methods import TorchMethods
 from torch_impl.engine.model import TorchModel
 
-# Channels are before the steps in these, (B, C, T), and after them wherever a sequence is meant.
+# Channels come before the steps in these, (B, C, T), and after them wherever a sequence is meant;
+# and before the axes of a volume.
 _OF_STEPS = (
     nn.Conv1d,
     nn.ConvTranspose1d,
@@ -26,6 +27,14 @@ _OF_STEPS = (
     nn.GroupNorm,
     nn.MaxPool1d,
     nn.AvgPool1d,
+)
+_OF_VOLUMES = (
+    nn.Conv3d,
+    nn.ConvTranspose3d,
+    nn.BatchNorm3d,
+    nn.GroupNorm,
+    nn.MaxPool3d,
+    nn.AvgPool3d,
 )
 _SLOTS = ("momentum_buffer", "exp_avg", "exp_avg_sq")
 
@@ -112,7 +121,11 @@ class TorchProbe:
     def watching(self, dropout: Dropout, layers: bool = True) -> Iterator["_Seen"]:
         """Hooks on every module below the root, and dropout as it is asked for."""
         seen = _Seen()
-        steps = any(isinstance(module, nn.Conv1d) for module in self.native.modules())
+        doubtful = {
+            axes
+            for axes, kind in ((3, nn.Conv1d), (5, nn.Conv3d))
+            if any(isinstance(module, kind) for module in self.native.modules())
+        }
         hooks = []
         for name, module in self.native.named_modules():
             if not name:
@@ -121,7 +134,7 @@ class TorchProbe:
             if isinstance(module, nn.Dropout) and dropout != "own":
                 hooks.append(module.register_forward_hook(_dropping(name, dropout, image)))
             if layers:
-                hook = seen.hook(name, image, steps and _is_open(module))
+                hook = seen.hook(name, image, doubtful if _is_open(module) else set())
                 hooks.append(module.register_forward_hook(hook))
         try:
             yield seen
@@ -141,7 +154,7 @@ def _seeded() -> Iterator[None]:
 def _is_open(module: nn.Module) -> bool:
     """Whether a module takes (B, C, T) and (B, T, C) alike: nobody can tell which it was given."""
     own = any(True for _ in module.parameters())
-    return not own and not isinstance(module, (*_OF_STEPS, nn.Dropout))
+    return not own and not isinstance(module, (*_OF_STEPS, *_OF_VOLUMES, nn.Dropout))
 
 
 def _dropping(name: str, dropout: Dropout, image: bool) -> Any:
@@ -165,23 +178,24 @@ class _Seen:
     def __init__(self) -> None:
         self._calls: dict[str, list[np.ndarray]] = {}
 
-    def hook(self, name: str, image: bool, open_: bool) -> Any:
+    def hook(self, name: str, image: bool, doubtful: Collection[int]) -> Any:
         """A forward hook that notes the first input and all outputs.
 
-        Of an `open_` module nothing is noted that may be (B, C, T) or (B, T, C).
+        Nothing is noted that has as many axes as are `doubtful`: it may be (B, C, T) or (B, T, C).
         """
 
-        def note(key: str, tensor: Any, steps: bool) -> None:
-            if isinstance(tensor, Tensor) and not (open_ and tensor.ndim == 3):
-                moved = (image and tensor.ndim == 4) or (steps and tensor.ndim == 3)
-                self._calls.setdefault(f"{name}:{key}", []).append(array(tensor, moved))
+        def note(key: str, tensor: Any, moved: dict[int, bool]) -> None:
+            if isinstance(tensor, Tensor) and tensor.ndim not in doubtful:
+                last = moved.get(tensor.ndim, False)
+                self._calls.setdefault(f"{name}:{key}", []).append(array(tensor, last))
 
         def hook(module: nn.Module, arguments: tuple[Any, ...], output: Any) -> None:
-            steps = isinstance(module, _OF_STEPS)
+            steps, volumes = isinstance(module, _OF_STEPS), isinstance(module, _OF_VOLUMES)
+            moved = {3: steps, 4: image, 5: volumes}
             if not any(module.children()) and arguments:
-                note("in", arguments[0], steps)
+                note("in", arguments[0], moved)
             for index, part in enumerate(output if isinstance(output, tuple) else (output,)):
-                note(f"out{index or ''}", part, steps)
+                note(f"out{index or ''}", part, moved)
 
         return hook
 
