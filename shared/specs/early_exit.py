@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.specs.model import Case, Network, Operations, Spec, Tensor
-from shared.specs.parts import IMAGE, WIDE_IMAGE
+from shared.specs.parts import IMAGE, ODD_IMAGE, WIDE_IMAGE
 from shared.specs.tasks import EARLY_EXIT
 
 
@@ -39,6 +39,11 @@ SPEC = Spec(
             # The least that the largest of four probabilities can be: reached where all are alike.
             _early_exit_net(0.25, 4, WIDE_IMAGE),
             parameters=76_564 - 6 * 1569 - 6 * 65,
+        ),
+        Case(
+            "7x199 image",
+            _early_exit_net(0.9, 10, ODD_IMAGE),
+            parameters=76_564,
         ),
     ),
     shows="computation that depends on the data: `if`, `nn.cond`, `ops.cond`, compiled too",
