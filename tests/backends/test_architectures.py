@@ -86,6 +86,7 @@ def test_native_checks_mirror_each_other() -> None:
                 "rebuild",
                 "defaults",
                 "forward",
+                "reach",
                 "save_and_load",
                 "features",
                 "log",
@@ -96,7 +97,7 @@ def test_native_checks_mirror_each_other() -> None:
                 "complaints",
             }
         }
-    assert len(common["torch"]) == 12
+    assert len(common["torch"]) == 13
     assert common["torch"] == common["flax"] == common["keras"]
 
 
