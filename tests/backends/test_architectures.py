@@ -617,6 +617,17 @@ def test_a_wrapper_keeps_its_contract(
         assert [type(value) for value in predicted["evaluated"]] == [float, int, int]
 
 
+def test_wrapper_counts_every_pixel(native: Native) -> None:
+    network = SPECS["unet"].more_cases[0].network
+    inputs, labels = random_inputs(network, 2), np.zeros((2, 8, 12), np.int32)
+    weights = random_weights(native, network)
+    predicted = native("predictions", network, weights, [(inputs, labels)])
+    assert predicted["together"].shape == labels.shape
+    correct = int((predicted["together"] == 0).sum())
+    assert predicted["evaluated"] == (100 * correct / labels.size, correct, labels.size)
+    assert [type(value) for value in predicted["evaluated"]] == [float, int, int]
+
+
 def test_wrapper_says_that_there_are_no_batches(native: Native) -> None:
     inputs = [(random_inputs(CLASSIFIER, 1), np.zeros(1, np.int32))]
     answers = native("predictions", CLASSIFIER, random_weights(native, CLASSIFIER), inputs)
