@@ -33,12 +33,18 @@ SPEC = Spec(
             _early_exit_net(0.999, 4, WIDE_IMAGE),
             parameters=76_564 - 6 * 1569 - 6 * 65,
         ),
-        Case("leaves or stays by the batch", _early_exit_net(0.4), parameters=76_564),
+        Case(
+            "leaves or stays by the batch",
+            _early_exit_net(0.4),
+            parameters=76_564,
+            trainers=True,
+        ),
         Case(
             "4x196 image, always leaves",
             # The least that the largest of four probabilities can be: reached where all are alike.
             _early_exit_net(0.25, 4, WIDE_IMAGE),
             parameters=76_564 - 6 * 1569 - 6 * 65,
+            trainers=True,
         ),
         Case(
             "7x199 image",
