@@ -304,10 +304,10 @@ def test_trainers_are_of_the_first_two_whole_networks_and_of_those_that_say_so()
 
 def passes(dtype: str, **changes: np.ndarray) -> Arrays:
     """What a variant shows of a case without trainers."""
-    arrays = {"forward/logits": np.ones((7, 7), dtype)}
+    arrays: Arrays = {"forward/logits": np.ones((7, 7), dtype)}
     if dtype == "float64":
-        gradients = {f"gradients/{TABLE[0].name}": np.ones(TABLE[0].shape)}
-        arrays |= {"loss/value": np.array(2.0), **gradients}
+        arrays["loss/value"] = np.array(2.0)
+        arrays[f"gradients/{TABLE[0].name}"] = np.ones(TABLE[0].shape)
         arrays[f"buffers/{TABLE[1].name}"] = np.ones(TABLE[1].shape)
     return arrays | changes
 
