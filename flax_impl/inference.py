@@ -37,7 +37,7 @@ class InferenceModel(nn.Module):
         return lax.stop_gradient(self.base_model.decode(*inputs))  # type: ignore[attr-defined]
 
     def predict_batch(self, batches: Iterable[tuple[Any, Array]]) -> tuple[Array, Array]:
-        """Predicted and true classes (N,), (N,) of all (inputs, labels) together."""
+        """Predicted and true classes (N, ...), (N, ...) of all (inputs, labels) together."""
         pairs = [(self.predict(x), labels) for x, labels in batches]
         if not pairs:
             raise ValueError(
@@ -49,7 +49,7 @@ class InferenceModel(nn.Module):
         """Accuracy in percent, and how many were correct, of how many."""
         predictions, labels = self.predict_batch(batches)
         correct = int((predictions == labels).sum())
-        return 100.0 * correct / len(labels), correct, len(labels)
+        return 100.0 * correct / labels.size, correct, labels.size
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's argument: the wrapped model itself."""

@@ -41,7 +41,7 @@ class InferenceModel(keras.Model):
     def predict_batch(
         self, batches: Iterable[tuple[Any, KerasTensor]]
     ) -> tuple[KerasTensor, KerasTensor]:
-        """Predicted and true classes (N,), (N,) of all (inputs, labels) together."""
+        """Predicted and true classes (N, ...), (N, ...) of all (inputs, labels) together."""
         pairs = [(self.predict(x), labels) for x, labels in batches]
         if not pairs:
             raise ValueError(
@@ -54,7 +54,8 @@ class InferenceModel(keras.Model):
         predictions, labels = self.predict_batch(batches)
         right = ops.equal(predictions, ops.cast(labels, predictions.dtype))
         correct = int(ops.sum(ops.cast(right, "int32")))
-        return 100.0 * correct / len(labels), correct, len(labels)
+        count = int(ops.size(labels))
+        return 100.0 * correct / count, correct, count
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's argument, the wrapped model itself, and Keras's own."""

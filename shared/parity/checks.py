@@ -154,6 +154,7 @@ def case_checks(
         if asked.variants and task is not None:
             for part, result in judge.alone(case.network, task, asked, evidence[a], dtype):
                 yield row("trainers", a, result, part)
+        if asked.passes or (asked.variants and task is not None):
             yield row("variants", a, judge.variants(evidence[a], dtype))
             for part, result in judge.variants_tried(evidence[a], asked, dtype):
                 yield row("variants", a, result, part)

@@ -29,7 +29,8 @@ class Asked:
 
     `recipes` are the trainings, of `steps` steps each; a training that was saved goes on for
     `further` steps; the trainers of both variants make `variants` steps, and in float32 `singles`,
-    each by itself; `combinations` are the settings that they are tried with besides. Methods are
+    each by itself; `combinations` are the settings that they are tried with besides; where trainers
+    are not looked at, `passes` of both variants are. Methods are
     called in every dtype, and what of them does not depend on a dtype is shown in the dtypes
     `methods`, without any of which there are none.
     """
@@ -41,6 +42,7 @@ class Asked:
     singles: int = 0
     combinations: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()
+    passes: bool = False
 
     def common(self, other: Asked) -> Asked:
         """What both were asked for."""
@@ -54,6 +56,7 @@ class Asked:
             self.singles if self.singles == other.singles else 0,
             tuple(name for name in self.combinations if name in other.combinations),
             tuple(dtype for dtype in self.methods if dtype in other.methods),
+            self.passes and other.passes,
         )
 
 
@@ -95,7 +98,9 @@ class CaseEvidence:
       `resume/RECIPE/steps/TENSOR`: a training that was saved: its outputs, sketches of the
       optimizer's state as it was read out again, and of everything after each further step;
     - `variants/VARIANT/forward/OUTPUT`, `variants/VARIANT/RECIPE/STEP/TENSOR` and so on: outputs of
-      the backend's variants, and what the steps of their trainers change;
+      the backend's variants, and what the steps of their trainers change; in a case without
+      trainers `variants/VARIANT/loss/value`, `variants/VARIANT/gradients/TENSOR` and
+      `variants/VARIANT/buffers/TENSOR`: of one pass;
     - `combinations/VARIANT/NAME/steps/TENSOR` and `combinations/VARIANT/NAME/losses`: sketches
       after each step of a trainer with some settings, and the losses before it.
     """

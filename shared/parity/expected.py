@@ -80,6 +80,9 @@ def _arrays(
             yield f"evaluation/{layer}:out", None
         if task is not None:
             yield f"training/{layer}:out", None
+    if asked.passes:
+        whole = task is not None and recipes.is_whole(spec, case)
+        yield from _passes(case, evidence, dtype, whole=whole)
     if task is None:
         return
     for objective in task.objectives:
@@ -176,8 +179,8 @@ def _methods(
     if network.cls == methods.FROZEN:
         layers = dict.fromkeys(name.rpartition(".")[0] for name in tensors)
         yield from ((f"frozen/training/{layer}:out", None) for layer in layers)
-        yield "frozen/batches/classes", (batch,)
-        yield "frozen/batches/labels", (batch,)
+        yield "frozen/batches/classes", outputs[logits or ""][:-1]
+        yield "frozen/batches/labels", outputs[logits or ""][:-1]
         yield "frozen/batches/evaluated", (3,)
 
 
@@ -214,6 +217,22 @@ def _trainings(
         for name in trained:
             for slot in recipes.slots(recipe):
                 yield f"resume/{recipe}/loaded/{name}@{slot}", (1, *SKETCH)
+
+
+def _passes(
+    case: Case, evidence: CaseEvidence, dtype: str, *, whole: bool
+) -> Iterator[tuple[str, Shape | None]]:
+    """What each variant shows without its trainers: outputs, and a whole one in float64 a step."""
+    for variant in VARIANTS:
+        start = f"variants/{variant}"
+        for name, tensor in case.network.outputs.items():
+            yield f"{start}/forward/{name}", (BATCHES[-1], *tensor.shape)
+        if not whole or dtype != "float64":
+            continue
+        yield f"{start}/loss/value", ()
+        for row in evidence.tables[dtype]:
+            rung = "buffers" if row.kind == "buffer" else "gradients"
+            yield f"{start}/{rung}/{row.name}", row.shape
 
 
 def _variants(

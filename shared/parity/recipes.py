@@ -172,6 +172,14 @@ def steps_of_trainers(asked: Asked, dtype: str) -> int:
     return asked.variants if dtype == "float64" else asked.singles
 
 
+ONE_STEP = Settings(optimizer="sgd", learning_rate=2.0**10, momentum=0.0, dropout=False)
+"""With what a step shows gradients.
+
+The rate is so large that the weights before the step round nothing of a gradient away that float64
+would tell, and a power of two, by which nothing is rounded.
+"""
+
+
 def plain(*, dropout: bool) -> Settings:
     """A step changes the weights by its gradient, and nothing else that the next one depends on."""
     return Settings(optimizer="sgd", learning_rate=1.0, momentum=0.0, dropout=dropout)
@@ -209,6 +217,19 @@ def of(spec: Spec) -> tuple[str, ...]:
 def is_whole(spec: Spec, case: Case) -> bool:
     """Whether a case is the whole architecture, and not a part of it."""
     return case.network.cls == spec.network.cls
+
+
+def has_trainers(spec: Spec, case: Case) -> bool:
+    """Whether the trainers of both variants are compared on a case.
+
+    They are on the first two whole networks, and on those of which the spec says so. Trainers and
+    their evaluations take far longest to compile. The other cases show what a network is by other
+    arguments: of these both variants' outputs, losses and gradients are compared.
+    """
+    if spec.task is None or not is_whole(spec, case):
+        return False
+    first = [one for one in spec.cases if is_whole(spec, one)][:2]
+    return case.trainers or case in first or case == trained_case(spec)
 
 
 def trained_case(spec: Spec) -> Case | None:

@@ -13,8 +13,9 @@ from shared.errors import ConfigurationError
 from shared.parity import combinations, recipes
 from shared.specs import Case, Spec
 
-PART, WHOLE, TRAINED = 2.0, 5.0, 15.0
-"""Seconds on 2 cores for a part of a network, for a whole one, and more for what is trained of it.
+PART, PASSES, WHOLE, TRAINED = 2.0, 3.0, 5.0, 15.0
+"""Seconds on 2 cores for a part of a network, for a whole one without trainers and with them, and
+more for what is trained of it.
 
 Without --no-trainings that is optimizers, resumed trainings and trainers, with it trainers alone.
 """
@@ -100,7 +101,8 @@ def cost(spec: Spec, case: Case) -> float:
     """About the seconds that a case takes: most is for compiling, large networks compute longer."""
     if not recipes.is_whole(spec, case):
         return PART
-    seconds = WHOLE + max(spec.operations.training, spec.operations.forward) / A_SECOND
+    seconds = WHOLE if recipes.has_trainers(spec, case) else PASSES
+    seconds += max(spec.operations.training, spec.operations.forward) / A_SECOND
     if case == recipes.trained_case(spec):
         seconds += TRAINED * (2 if spec.name == combinations.ARCHITECTURE else 1)
     return seconds

@@ -29,6 +29,11 @@ SPEC = Spec(
             _branching_net(6, 3, height=9, breadth=14),
             parameters=(54 + 6) + 3 * (324 + 6) + (900 + 6) + (18 + 3),
         ),
+        Case(
+            "1x1 image, width 1, 1000 classes",
+            _branching_net(1, 1000, height=1, breadth=1),
+            parameters=4 * (9 + 1) + (25 + 1) + (1000 + 1000),
+        ),
     ),
     shows="one path splits in two and a skip, and they are added",
     position=50,

@@ -55,6 +55,17 @@ SPEC = Spec(
             buffers=2 * ((6 + 9 + 12) + 15 + (7 + 10 + 13) + 16),
         ),
         Case(
+            "4x13 image, growth 1, 1 layer, 640 classes",
+            _dense_net(1, 1, 640, height=4, breadth=13),
+            parameters=9 * 2
+            + (2 + 9 * 1) * 2
+            + (2 * 3 + 3 * 1)
+            + (2 + 9 * 1) * 1
+            + 2 * 2
+            + (2 * 640 + 640),
+            buffers=2 * (2 + 3 + 1 + 2),
+        ),
+        Case(
             "block 5 channels, growth 2, 3 layers",
             _dense_block(5, 2, 3, height=4, breadth=7),
             parameters=(2 + 9 * 2) * (5 + 7 + 9),
@@ -65,6 +76,18 @@ SPEC = Spec(
             _transition(6, 4, height=7, breadth=10),
             parameters=2 * 6 + 6 * 4,
             buffers=2 * 6,
+        ),
+        Case(
+            "block 1 channel, growth 1, 9 layers",
+            _dense_block(1, 1, 9, height=5, breadth=4),
+            parameters=(2 + 9 * 1) * (1 + 2 + 3 + 4 + 5 + 6 + 7 + 8 + 9),
+            buffers=2 * (1 + 2 + 3 + 4 + 5 + 6 + 7 + 8 + 9),
+        ),
+        Case(
+            "transition 13 to 1",
+            _transition(13, 1, height=6, breadth=5),
+            parameters=2 * 13 + 13 * 1,
+            buffers=2 * 13,
         ),
     ),
     shows="concatenation in place of addition, batch norm before convolution",

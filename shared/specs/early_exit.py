@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.specs.model import Case, Network, Operations, Spec, Tensor
-from shared.specs.parts import IMAGE, WIDE_IMAGE
+from shared.specs.parts import IMAGE, ODD_IMAGE, WIDE_IMAGE
 from shared.specs.tasks import EARLY_EXIT
 
 
@@ -33,12 +33,23 @@ SPEC = Spec(
             _early_exit_net(0.999, 4, WIDE_IMAGE),
             parameters=76_564 - 6 * 1569 - 6 * 65,
         ),
-        Case("leaves or stays by the batch", _early_exit_net(0.4), parameters=76_564),
+        Case(
+            "leaves or stays by the batch",
+            _early_exit_net(0.4),
+            parameters=76_564,
+            trainers=True,
+        ),
         Case(
             "4x196 image, always leaves",
             # The least that the largest of four probabilities can be: reached where all are alike.
             _early_exit_net(0.25, 4, WIDE_IMAGE),
             parameters=76_564 - 6 * 1569 - 6 * 65,
+            trainers=True,
+        ),
+        Case(
+            "7x199 image",
+            _early_exit_net(0.9, 10, ODD_IMAGE),
+            parameters=76_564,
         ),
     ),
     shows="computation that depends on the data: `if`, `nn.cond`, `ops.cond`, compiled too",

@@ -39,6 +39,14 @@ SPEC = Spec(
             + (24 * 4 + 4),
         ),
         Case(
+            "4x4 image, width 1, 400 classes",
+            _inception_net(1, 400, height=4, breadth=4),
+            parameters=(9 + 1)
+            + (4 * (1 + 1) + (9 + 1) + (25 + 1))
+            + (4 * (4 + 1) + (9 + 1) + (25 + 1))
+            + (4 * 400 + 400),
+        ),
+        Case(
             "block 5 channels to 4 times 6",
             _inception_block(5, 6, height=4, breadth=7),
             parameters=2 * (5 * 6 + 6) + 2 * (5 * 3 + 3) + (27 * 6 + 6) + (75 * 6 + 6),

@@ -8,7 +8,10 @@ from shared.specs.mimo import SPEC as MIMO_NET
 from shared.specs.mnist_cnn import SPEC as MNIST_CLASSIFIER
 from shared.specs.model import Case, Network, Operations, Spec
 from shared.specs.parts import WIDE_IMAGE
+from shared.specs.recurrent import SPEC as ROW_GRU
 from shared.specs.residual import SPEC as SIMPLE_RESNET
+from shared.specs.seq2seq import SPEC as SEQ2SEQ
+from shared.specs.unet import SPEC as UNET
 
 
 def inference_model(base_model: Network) -> Network:
@@ -39,6 +42,19 @@ SPEC = Spec(
             "around mimo_net",
             inference_model(MIMO_NET.network),
             parameters=445_163,
+        ),
+        *(
+            Case(
+                f"around {spec.name}",
+                inference_model(case.network),
+                case.parameters,
+                case.buffers,
+            )
+            for spec, case in (
+                (UNET, UNET.more_cases[0]),
+                (SEQ2SEQ, SEQ2SEQ.more_cases[0]),
+                (ROW_GRU, ROW_GRU.more_cases[0]),
+            )
         ),
     ),
     shows="a frozen wrapper around any classifier",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.specs.model import Case, Network, Operations, Spec, Tensor
-from shared.specs.parts import IMAGE, WIDE_IMAGE
+from shared.specs.parts import IMAGE, ODD_IMAGE, WIDE_IMAGE
 from shared.specs.tasks import DIGITS_AND_SLANT
 
 
@@ -29,6 +29,11 @@ SPEC = Spec(
             "4x196 image, 3 metadata, 4 classes",
             _mimo_net(3, 4, WIDE_IMAGE),
             parameters=445_163 - 7 * 64 - 6 * 129,
+        ),
+        Case(
+            "7x199 image, 1 metadata",
+            _mimo_net(1, 10, ODD_IMAGE),
+            parameters=445_163 - 9 * 64,
         ),
     ),
     shows="two inputs, two outputs, two losses",

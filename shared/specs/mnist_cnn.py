@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.specs.model import Case, Network, Operations, Preset, Settings, Spec, Tensor
-from shared.specs.parts import IMAGE, WIDE_IMAGE, classifier
+from shared.specs.parts import IMAGE, ODD_IMAGE, WIDE_IMAGE, classifier
 from shared.specs.tasks import DIGITS
 
 
@@ -28,7 +28,10 @@ SPEC = Spec(
             warmup=0.3,
         )
     },
-    more_cases=(Case("4x196 image", _mnist_classifier(WIDE_IMAGE), parameters=421_642),),
+    more_cases=(
+        Case("4x196 image", _mnist_classifier(WIDE_IMAGE), parameters=421_642),
+        Case("7x199 image", _mnist_classifier(ODD_IMAGE), parameters=421_642),
+    ),
     shows="lists of layers, custom methods, a log of its own training",
     position=40,
 )

@@ -70,6 +70,8 @@ class Case:
     network: Network
     parameters: int
     buffers: int = 0
+    trainers: bool = False
+    """Whether trainers are compared on it too; they are on the first two whole networks anyway."""
 
 
 @dataclass(frozen=True)

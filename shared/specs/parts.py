@@ -12,6 +12,8 @@ WIDE_IMAGE = Tensor("HWC", (4, 196, 1))
 
 A network that swaps height and width is found out by it.
 """
+ODD_IMAGE = Tensor("HWC", (7, 199, 1))
+"""An image of as many pixels after two poolings, of which each leaves out a row and a column."""
 
 
 def image_of_any_size(height: int, breadth: int) -> Tensor:

@@ -28,6 +28,16 @@ SPEC = Spec(
             _row_gru(30, 12, 4, Tensor("HWC", (7, 10, 3))),
             parameters=(36 * 30 + 36) + (36 * 12 + 36) + (12 * 4 + 4),
         ),
+        Case(
+            "1x200 image, 3 channels, hidden 1",
+            _row_gru(600, 1, 10, Tensor("HWC", (1, 200, 3))),
+            parameters=(3 * 600 + 3) + (3 * 1 + 3) + (1 * 10 + 10),
+        ),
+        Case(
+            "6x1 image, hidden 24, 4 classes",
+            _row_gru(1, 24, 4, Tensor("HWC", (6, 1, 1))),
+            parameters=(72 * 1 + 72) + (72 * 24 + 72) + (24 * 4 + 4),
+        ),
     ),
     shows="the loop over time: Python's `for`, `nn.scan`, `layers.RNN`; a cell with the "
     "same parameters in all three",

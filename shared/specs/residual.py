@@ -37,6 +37,12 @@ SPEC = Spec(
             buffers=2 * (64 + 2 * 64 + 3 * 128),
         ),
         Case(
+            "27x29 image, 3 blocks, 3 classes",
+            _simple_resnet(3, 3, Tensor("HWC", (27, 29, 1))),
+            parameters=64 * 9 + 128 + 3 * 73_984 + 230_144 + 2 * 295_424 + 6272 * 3 + 3,
+            buffers=2 * (64 + 6 * 64 + 7 * 128),
+        ),
+        Case(
             "block 64 to 64",
             _residual_block(64, 64, 1, height=5, width=8),
             parameters=73_984,
@@ -47,6 +53,24 @@ SPEC = Spec(
             _residual_block(64, 128, 2, height=6, width=8),
             parameters=230_144,
             buffers=2 * 3 * 128,
+        ),
+        Case(
+            "block 6 to 6, stride 2",
+            _residual_block(6, 6, 2, height=5, width=8),
+            parameters=2 * 6 * 6 * 9 + 6 * 6 + 3 * 12,
+            buffers=2 * 3 * 6,
+        ),
+        Case(
+            "block 5 to 7",
+            _residual_block(5, 7, 1, height=5, width=4),
+            parameters=7 * 5 * 9 + 7 * 7 * 9 + 7 * 5 + 3 * 14,
+            buffers=2 * 3 * 7,
+        ),
+        Case(
+            "block 45 to 1, stride 3",
+            _residual_block(45, 1, 3, height=7, width=8),
+            parameters=1 * 45 * 9 + 1 * 1 * 9 + 1 * 45 + 3 * 2,
+            buffers=2 * 3 * 1,
         ),
         Case(
             "block 3 to 5, stride 2, odd height",

@@ -15,8 +15,11 @@ def _seq2seq(
     columns_per_step: int = 4,
     max_columns: int = 168,
     max_tokens: int = 7,
+    columns: int | None = None,
+    tokens: int | None = None,
 ) -> Network:
-    steps = max_columns // columns_per_step
+    columns, tokens = columns or max_columns, tokens or max_tokens
+    steps = columns // columns_per_step
     return Network(
         "seq2seq",
         "Seq2Seq",
@@ -31,29 +34,38 @@ def _seq2seq(
             "max_tokens": max_tokens,
         },
         {
-            "columns": Tensor("SD", (max_columns, num_rows)),
-            "length": Tensor("", (), "int32", low=1, high=max_columns),
-            "tokens": Tensor("T", (max_tokens,), "int32", high=num_classes + 1),
+            "columns": Tensor("SD", (columns, num_rows)),
+            "length": Tensor("", (), "int32", low=1, high=columns),
+            "tokens": Tensor("T", (tokens,), "int32", high=num_classes + 1),
         },
         {
-            "logits": Tensor("TK", (max_tokens, num_classes + 1)),
-            "attention": Tensor("TS", (max_tokens, steps)),
+            "logits": Tensor("TK", (tokens, num_classes + 1)),
+            "attention": Tensor("TS", (tokens, steps)),
         },
     )
 
 
-def _attention(cls: str, embed_dim: int, num_heads: int, length: int, size: int) -> Network:
-    """A part of the Seq2Seq on its own: sequences of vectors and a mask in and out."""
+def _attention(
+    cls: str, embed_dim: int, num_heads: int, length: int, size: int, masked: int | None = None
+) -> Network:
+    """A part of the Seq2Seq on its own: sequences of vectors and a mask in and out.
+
+    The mask has `masked` rows: one for each step, or one for all.
+    """
     config = {"embed_dim": embed_dim, "num_heads": num_heads}
     x, context = Tensor("TD", (length, embed_dim)), Tensor("SD", (size, embed_dim))
     if cls == "EncoderLayer":
-        inputs = {"x": context, "attention_mask": Tensor("SS", (size, size), "bool")}
+        inputs = {"x": context, "attention_mask": Tensor("SS", (masked or size, size), "bool")}
         return Network("attention", cls, config, inputs, {"features": context})
     return Network(
         "attention",
         cls,
         config,
-        {"x": x, "context": context, "attention_mask": Tensor("TS", (length, size), "bool")},
+        {
+            "x": x,
+            "context": context,
+            "attention_mask": Tensor("TS", (masked or length, size), "bool"),
+        },
         {"features": x, "weights": Tensor("NTS", (num_heads, length, size))},
     )
 
@@ -88,6 +100,15 @@ SPEC = Spec(
             + (8 * 4 + 4),
         ),
         Case(
+            "2 columns, 1 token, 3 layers of width 5",
+            _seq2seq(3, 2, 5, 1, 3, 1, 4, 2, columns=2, tokens=1),
+            parameters=(3 * 5 + 5)
+            + (4 * 5)
+            + 3 * sum(_attention_counts(5)[1:])
+            + 2 * 10
+            + (5 * 3 + 3),
+        ),
+        Case(
             "attention, 3 heads, 5 to 7 steps",
             _attention("MultiHeadAttention", 12, 3, 5, 7),
             parameters=_attention_counts(12)[0],
@@ -101,6 +122,21 @@ SPEC = Spec(
             "decoder layer, 5 to 7 steps",
             _attention("DecoderLayer", 12, 3, 5, 7),
             parameters=_attention_counts(12)[2],
+        ),
+        Case(
+            "attention, heads of width 1, 1 to 3 steps",
+            _attention("MultiHeadAttention", 13, 13, 1, 3),
+            parameters=_attention_counts(13)[0],
+        ),
+        Case(
+            "encoder layer, 3 steps, one mask for all",
+            _attention("EncoderLayer", 13, 1, 3, 3, masked=1),
+            parameters=_attention_counts(13)[1],
+        ),
+        Case(
+            "decoder layer, 4 steps, one mask for all",
+            _attention("DecoderLayer", 13, 1, 4, 1, masked=1),
+            parameters=_attention_counts(13)[2],
         ),
     ),
     shows="attention written out, masks for ragged lengths, a `decode` method that writes "

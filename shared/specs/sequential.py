@@ -24,6 +24,11 @@ SPEC = Spec(
             _sequential_net(90, 24, 7, 0.5, image=Tensor("HWC", (6, 5, 3))),
             parameters=(90 * 24 + 24) + (24 * 12 + 12) + (12 * 7 + 7),
         ),
+        Case(
+            "vector of 2600, hidden 1, no dropout",
+            _sequential_net(2600, 1, 3, 0.0),
+            parameters=(2600 * 1 + 1) + (1 * 1 + 1) + (1 * 3 + 3),
+        ),
     ),
     shows="BasicNet's layers in a `Sequential`: what subclassing adds",
     position=60,

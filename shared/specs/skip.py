@@ -37,6 +37,11 @@ SPEC = Spec(
             _skip_mlp(3, 12, 84, 5, image=Tensor("HWC", (4, 7, 3))),
             parameters=(84 * 12 + 12) + 3 * (12 * 12 + 12) + (12 * 5 + 5),
         ),
+        Case(
+            "vector of 1600, depth 6, width 1",
+            _skip_mlp(6, 1, 1600, 2),
+            parameters=(1600 * 1 + 1) + 6 * (1 * 1 + 1) + (1 * 2 + 2),
+        ),
     ),
     shows="skips written as plain Python over a list of layers",
     position=70,

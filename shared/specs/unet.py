@@ -69,6 +69,29 @@ SPEC = Spec(
             buffers=2 * 2 * (3 + 6 + 12 + 6 + 3),
         ),
         Case(
+            # Of width 2 rounding decides a tie of the first pool.
+            "16x48 canvas, 2 classes, width 4, depth 4",
+            _unet(1, 2, 4, 4, height=16, breadth=48),
+            parameters=sum(
+                _double_conv_count(i, o)
+                for i, o in (
+                    *((1, 4), (4, 8), (8, 16), (16, 32), (32, 64)),
+                    *((64, 32), (32, 16), (16, 8), (8, 4)),
+                )
+            )
+            + sum(4 * 2 * o * o + o for o in (32, 16, 8, 4))
+            + (4 * 2 + 2),
+            buffers=2 * 2 * (64 + 2 * (4 + 8 + 16 + 32)),
+        ),
+        Case(
+            "6x2 canvas, 3 channels, width 8, depth 1",
+            _unet(3, 2, 8, 1, height=6, breadth=2),
+            parameters=sum(_double_conv_count(i, o) for i, o in ((3, 8), (8, 16), (16, 8)))
+            + (4 * 16 * 8 + 8)
+            + (8 * 2 + 2),
+            buffers=2 * 2 * (8 + 16 + 8),
+        ),
+        Case(
             "double convolution 3 to 5",
             _unet_part("DoubleConv", 3, 5, height=4, width=7),
             parameters=_double_conv_count(3, 5),
@@ -81,10 +104,22 @@ SPEC = Spec(
             buffers=2 * 2 * 5,
         ),
         Case(
+            "down 42 to 1, odd sizes",
+            _unet_part("Down", 42, 1, height=7, width=5),
+            parameters=_double_conv_count(42, 1),
+            buffers=2 * 2 * 1,
+        ),
+        Case(
             "up 6 to 4",
             _unet_part("Up", 6, 4, height=3, width=5),
             parameters=(4 * 6 * 4 + 4) + _double_conv_count(8, 4),
             buffers=2 * 2 * 4,
+        ),
+        Case(
+            "up 130 to 1",
+            _unet_part("Up", 130, 1, height=2, width=3),
+            parameters=(4 * 130 * 1 + 1) + _double_conv_count(2, 1),
+            buffers=2 * 2 * 1,
         ),
     ),
     shows="encoder, decoder, skips by concatenation, transposed convolution; a class at "

@@ -78,7 +78,9 @@ def expected(spec: specs.Spec, case: specs.Case, dtype: str) -> dict[str, list[s
         rungs["resume"] = pairs * len(recipes.RESUMED)
         if dtype == "float32":
             rungs["teacher-forced"] = pairs
-    if spec.task is not None and recipes.is_whole(spec, case) and spec.name in VARIED:
+    if spec.name in VARIED and not recipes.has_trainers(spec, case):
+        rungs["variants"] = INSTALLED
+    elif spec.name in VARIED:
         single = case == recipes.trained_case(spec)
         parts = dtype == "float64" or single, dtype == "float64" and single and "dropout" in rungs
         rungs["trainers"] = [*INSTALLED * len(VARIANTS) * (1 + sum(parts)), *pairs * (1 + tried)]

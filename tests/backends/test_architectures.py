@@ -86,6 +86,7 @@ def test_native_checks_mirror_each_other() -> None:
                 "rebuild",
                 "defaults",
                 "forward",
+                "reach",
                 "save_and_load",
                 "features",
                 "log",
@@ -96,7 +97,7 @@ def test_native_checks_mirror_each_other() -> None:
                 "complaints",
             }
         }
-    assert len(common["torch"]) == 12
+    assert len(common["torch"]) == 13
     assert common["torch"] == common["flax"] == common["keras"]
 
 
@@ -614,6 +615,17 @@ def test_a_wrapper_keeps_its_contract(
         assert predicted["true"].tolist() == labels.tolist()
         assert predicted["evaluated"] == (75.0, 3, 4)
         assert [type(value) for value in predicted["evaluated"]] == [float, int, int]
+
+
+def test_wrapper_counts_every_pixel(native: Native) -> None:
+    network = SPECS["unet"].more_cases[0].network
+    inputs, labels = random_inputs(network, 2), np.zeros((2, 8, 12), np.int32)
+    weights = random_weights(native, network)
+    predicted = native("predictions", network, weights, [(inputs, labels)])
+    assert predicted["together"].shape == labels.shape
+    correct = int((predicted["together"] == 0).sum())
+    assert predicted["evaluated"] == (100 * correct / labels.size, correct, labels.size)
+    assert [type(value) for value in predicted["evaluated"]] == [float, int, int]
 
 
 def test_wrapper_says_that_there_are_no_batches(native: Native) -> None:

@@ -1,6 +1,5 @@
 """What a network has beside its pass forward: complete and right in every flavour."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ def plan_of(place: tuple[str, str]) -> collect.Plan:
     """A plan without trainings, and so without much to compile."""
     spec = specs.find(place[0])
     case = next(case for case in spec.cases if case.label == place[1])
-    return replace(collect.plan(spec, case, [DTYPE], trainings=False), both_variants=(), singles=0)
+    return collect.plan(spec, case, [DTYPE], trainings=False, variants=False)
 
 
 def gather(backend: str, plan: collect.Plan) -> CaseEvidence:  # in a worker

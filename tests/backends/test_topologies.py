@@ -520,7 +520,9 @@ CONSTRUCTORS = {
     "heads": "embed_dim must be divisible by num_heads, not 10 by 3",
     "threshold": "threshold must be in (0, 1), not 1.5",
     "threshold 0": "threshold must be in (0, 1), not 0.0",
+    "threshold as text": "threshold must be in (0, 1), not '0.5'",
     "block": "growth_rate must be a whole number of at least 1, not 0",
+    "half a channel": "growth_rate must be a whole number of at least 1, not 1.5",
     "network": "growth_rate must be a whole number of at least 1, not 0",
 }
 CALLS = {
@@ -530,6 +532,7 @@ CALLS = {
     "part of a step": "columns must be at most 168, a multiple of 4, not 10",
     "tokens": "there may be at most 7 tokens, not 8",
     "mask": "attention_mask must have shape (2, 5, 7), the first two perhaps 1, not (2, 7, 5)",
+    "flat mask": "attention_mask must have shape (2, 5, 7), the first two perhaps 1, not (5, 7)",
 }
 
 
@@ -553,7 +556,9 @@ def test_bad_arguments_are_configuration_errors(worker: Worker) -> None:
         replace(ATTENTION, config={"embed_dim": 10, "num_heads": 3}),
         exits_at(1.5),
         exits_at(0.0),
+        replace(exits_at(0.5), config={"threshold": "0.5"}),
         Network("dense", "DenseBlock", {**DENSE.config, "growth_rate": 0}, image, {}),
+        Network("dense", "DenseBlock", {**DENSE.config, "growth_rate": 1.5}, image, {}),
         replace(SPECS["dense_net"].network, config={"growth_rate": 0}),
     ]
     messages = worker.call(refused_networks, worker.backend, networks)

@@ -22,6 +22,14 @@ def cast(batch: Mapping[str, np.ndarray], dtype: str) -> Arrays:
     return {n: a.astype(dtype) if a.dtype.kind == "f" else a for n, a in batch.items()}
 
 
+def figures(values: Mapping[str, Any]) -> Arrays:
+    """What a step gives, as float64; a train step's may be on a GPU, which NumPy does not read."""
+    return {
+        name: np.asarray(value.tolist() if hasattr(value, "tolist") else value, np.float64)
+        for name, value in values.items()
+    }
+
+
 class Lent:
     """Arrays that are lent to a backend; they must come back as they were."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 
 from shared import registry
@@ -16,6 +17,7 @@ from shared.parity.collect.plan import Plan
 from shared.parity.collect.subject import Subject
 from shared.parity.collect.trainers import trainers, tried
 from shared.parity.collect.trainings import Trainings
+from shared.parity.collect.variants import variants
 from shared.parity.evidence import Arrays, CaseEvidence, digest
 from shared.parity.samples import BATCHES
 
@@ -43,13 +45,17 @@ def collect(backend: str, plan: Plan) -> CaseEvidence:
     Raises:
         ConfigurationError: the backend does not compute in a dtype.
     """
-    subject = Subject(backend, plan)
-    trainings = Trainings(subject)
+    with warnings.catch_warnings():
+        # Keras warns of a single step to attend to, which is what a case is of.
+        warnings.filterwarnings("ignore", "You are using a softmax over axis")
+        subject = Subject(backend, plan)
+        trainings = Trainings(subject)
+        arrays = {dtype: _arrays(subject, trainings, dtype) for dtype in plan.dtypes}
     return CaseEvidence(
         backend,
         plan.case.label,
         {dtype: subject.models[dtype].table() for dtype in plan.dtypes},
-        {dtype: _arrays(subject, trainings, dtype) for dtype in plan.dtypes},
+        arrays,
         plan.asked,
         subject.probes[plan.dtypes[0]].dropouts(),
         registry.load(backend).unbiased_variance,
@@ -81,6 +87,8 @@ def _arrays(subject: Subject, trainings: Trainings, dtype: str) -> Arrays:
         arrays |= under(f"resume/{recipe}", trainings.resume(dtype, recipe))
     for variant in VARIANTS if plan.both_variants else ():
         arrays |= under(f"variants/{variant}", trainers(subject, variant, dtype))
+    if plan.passes:
+        arrays |= under("variants", variants(subject, dtype, arrays))
     for variant in VARIANTS if plan.combinations else ():
         arrays |= under(f"combinations/{variant}", tried(subject, variant, dtype))
     return arrays

@@ -59,10 +59,14 @@ def _predicted(model: Model, inputs: Arrays) -> Arrays:
 
 
 def _decoded(model: Model, inputs: Arrays) -> Arrays:
-    """What a network writes on its own, and its outputs where it is told just that."""
+    """What a network writes on its own, and its outputs where it is told just that.
+
+    It may write more tokens than the case has: of these the first ones are shown.
+    """
     last, before = [*model.network.inputs][-1], model.weights()
     model.load_weights(samples.starting_weights(model.table(), "float32", expected.WRITER))
-    tokens, attention = model.decode({n: a for n, a in inputs.items() if n != last})
+    written = model.decode({n: a for n, a in inputs.items() if n != last})
+    tokens, attention = (array[:, : inputs[last].shape[1]] for array in written)
     arrays = {"tokens": tokens, "attention": attention}
     told = expected.started(tokens, model.network).astype(np.int32)
     arrays |= under("told", model({**inputs, last: told}))

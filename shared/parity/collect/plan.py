@@ -24,6 +24,8 @@ class Plan:
     recipes: tuple[str, ...] = recipes.EVERYWHERE
     both_variants: Sequence[Arrays] = ()
     """Random batches that the trainers of both variants of a backend train on, perhaps none."""
+    passes: bool = False
+    """Whether passes of both variants are shown, where their trainers are not."""
     singles: int = 0
     """How many of these the trainers make a step on by itself in float32."""
     combinations: tuple[str, ...] = ()
@@ -46,6 +48,7 @@ class Plan:
             self.singles,
             self.combinations,
             self.methods or self.dtypes[:1],
+            self.passes,
         )
 
 
@@ -65,7 +68,7 @@ def plan(
         batches = recipes.real_batches(case.network, task, recipes.STEPS + recipes.FURTHER)
     both_variants: list[Arrays] = []
     singles = recipes.SINGLE_STEPS if case == recipes.trained_case(spec) else 0
-    if variants and task is not None and recipes.is_whole(spec, case):
+    if variants and task is not None and recipes.has_trainers(spec, case):
         both_variants = recipes.random_batches(case.network, task, recipes.SINGLE_STEPS)
     return Plan(
         case,
@@ -75,6 +78,7 @@ def plan(
         batches,
         recipes=recipes.of(spec),
         both_variants=both_variants,
+        passes=variants and not both_variants,
         singles=min(singles, len(both_variants)),
         combinations=combinations.of(spec) if batches and variants else (),
         sizes=edges.sizes(spec, case, "float64"),

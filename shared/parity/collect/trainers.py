@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from shared.interface import Model, Trainer
 from shared.parity import combinations, edges, methods, recipes, samples
-from shared.parity.collect.arrays import Lent, Track, cast, under
+from shared.parity.collect.arrays import Lent, Track, cast, figures, under
 from shared.parity.collect.passes import sample_batch
 from shared.parity.collect.plan import Plan
 from shared.parity.collect.subject import Subject
@@ -112,18 +111,18 @@ def _training(
     for recipe, each in settings.items():
         model.load_weights(start)
         trainer = model.trainer(task, each, recipes.SEED)
-        arrays |= under(f"{recipe}/before", _figures(trainer.evaluation_step(evaluated)))
+        arrays |= under(f"{recipe}/before", figures(trainer.evaluation_step(evaluated)))
         for index, batch in enumerate(batches):
             if recipe == recipes.SINGLE:
                 model.load_weights(start)
             before = model.weights()
-            arrays |= under(f"{recipe}/{index}/figures", _figures(trainer.train_step(batch)))
+            arrays |= under(f"{recipe}/{index}/figures", figures(trainer.train_step(batch)))
             after = model.weights()
             arrays |= under(f"{recipe}/{index}", {n: after[n] - before[n] for n in after})
             if recipe != recipes.SINGLE:  # the next step comes after an evaluation
-                seen = _figures(trainer.evaluation_step(evaluated))
+                seen = figures(trainer.evaluation_step(evaluated))
                 arrays |= under(f"{recipe}/{index}/evaluated", seen)
-        arrays |= under(f"{recipe}/after", _figures(trainer.evaluation_step(evaluated)))
+        arrays |= under(f"{recipe}/after", figures(trainer.evaluation_step(evaluated)))
         arrays |= under(f"{recipe}/after/outputs", model(inputs))
         if "decoded_accuracy" in task.metrics:
             names = list(model.network.inputs)[:-1]  # not told the last input, the tokens
@@ -131,10 +130,10 @@ def _training(
             arrays[f"{recipe}/after/tokens"] = tokens
         model.load_weights(start)
         uncounted = evaluated | edges.uncounted(task, evaluated)
-        arrays |= under(f"{recipe}/uncounted", _figures(trainer.evaluation_step(uncounted)))
+        arrays |= under(f"{recipe}/uncounted", figures(trainer.evaluation_step(uncounted)))
         model.load_weights(edges.weights(model.table(), "alike"))
         first = evaluated | edges.first_labels(task, evaluated)
-        arrays |= under(f"{recipe}/alike", _figures(trainer.evaluation_step(first)))
+        arrays |= under(f"{recipe}/alike", figures(trainer.evaluation_step(first)))
         arrays |= under(f"{recipe}/alike/outputs", model(inputs))
         if recipe != recipes.SINGLE:
             model.load_weights(start)
@@ -188,12 +187,4 @@ def _dropout(model: Model, task: Task, start: Arrays, batch: Arrays) -> Arrays:
         "evaluated": evaluated,
         "evaluated without": without,
         "moved": np.array(moved),
-    }
-
-
-def _figures(figures: Mapping[str, Any]) -> Arrays:
-    """What a step gives, as float64; a train step's may be on a GPU, which NumPy does not read."""
-    return {
-        name: np.asarray(value.tolist() if hasattr(value, "tolist") else value, np.float64)
-        for name, value in figures.items()
     }

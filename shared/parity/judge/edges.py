@@ -40,6 +40,8 @@ def _kind(pair: Pair, kind: str) -> Differences:
     differences = pair.compare([f"edges/{kind}"])
     if kind in TOGETHER:
         _by_largest_gradient(pair, differences)
+    if kind == "large" and f"edges/{kind}/loss" in differences.values:
+        _by_one(pair, f"edges/{kind}/loss", differences)
     for name in [name for name in differences.values if name.startswith(WEIGHTS)]:
         nearby = name.replace("/outputs/", "/nearby/")
         if nearby == name or pair.dtype == "float32":  # a ReLU, or a gate, is elsewhere
@@ -71,6 +73,12 @@ def _by_largest_gradient(pair: Pair, differences: Differences) -> None:
             differences.values[name] = distance / largest if largest else float("inf")
         else:
             differences.values[name] = 0.0
+
+
+def _by_one(pair: Pair, name: str, differences: Differences) -> None:
+    """A loss that is near 0 is rounded as the logarithm of what is near 1 is."""
+    one, other = (e.arrays[pair.dtype][name] for e in (pair.a, pair.b))
+    differences.values[name] = min(differences.values[name], float(np.abs(one - other).max()))
 
 
 def alone(

@@ -259,7 +259,7 @@ def _frozen(part: _Part, network: Network) -> Result:
     labels = expected.labels(logits)
     part.same("the labels", labels, "methods/frozen/batches/labels")
     if classes is not None:
-        correct, count = int((classes == labels).sum()), len(labels)
+        correct, count = int((classes == labels).sum()), labels.size
         right = np.array([100 * correct / count, correct, count], np.float64)
         part.same("the evaluation", right, "methods/frozen/batches/evaluated", NEAR["float64"])
     return part.result("the same in training mode; batches together")

@@ -129,9 +129,13 @@ def idiomatic(evidence: CaseEvidence, dtype: str) -> Arrays:
     return {n: array for n, array in of_variant.items() if not n.startswith("dropout/")}
 
 
+_FIRST = ("/forward/", "/before/", "/0/", "/loss/", "/gradients/", "/buffers/")
+"""Parts of the names of what is computed of given weights."""
+
+
 def _exactly(name: str) -> float:
     """What float64 may differ by: the first step starts from given weights, the others do not."""
-    first = any(part in name for part in ("/forward/", "/before/", "/0/"))
+    first = any(part in name for part in _FIRST)
     return TOLERANCES["float64"] if first else recipes.TRAINED
 
 

@@ -122,6 +122,7 @@ class Bench:
             steps=STEPS,
             recipes=stepped,
             both_variants=plan.both_variants if whole else (),
+            passes=plan.passes and whole,
             singles=plan.singles if whole else 0,
             combinations=(),
             methods=plan.dtypes,

@@ -1,6 +1,7 @@
 """The Flax panel as a Flax user has it: `init`, `apply`, variables beside the module."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +174,28 @@ def save_and_load(
     (folder / "model.msgpack").write_bytes(serialization.to_bytes(variables))
     other = serialization.from_bytes(other, (folder / "model.msgpack").read_bytes())
     return {"saved": saved, "fresh": fresh, "loaded": arrays(call(other, *x))}
+
+
+def reach(network: Network, inputs: Arrays) -> None:
+    """Both modes of a new network, its own methods and its configuration.
+
+    They are traced, and nothing is computed.
+    """
+    module, x = construct("flax_impl", network), [jnp.asarray(array) for array in inputs.values()]
+    key = jax.random.key(0)
+    variables = jax.eval_shape(module.init, key, *x)
+
+    def train(variables: Any, *x: Array) -> Any:
+        keys = {"dropout": key}
+        return module.apply(variables, *x, train=True, rngs=keys, mutable=["batch_stats"])
+
+    for call in (module.apply, train):
+        jax.eval_shape(call, variables, *x)
+    if "TK" in {tensor.axes for tensor in network.outputs.values()}:
+        jax.eval_shape(partial(module.apply, method="decode"), variables, *x[:-1])
+    if isinstance(module, MNISTClassifier):
+        jax.eval_shape(partial(module.apply, method="extract_features"), variables, *x)
+    type(module)(**module.get_config())
 
 
 def features(weights: Arrays, images: np.ndarray) -> dict[str, Any]:
@@ -378,10 +401,15 @@ def complaints() -> dict[str, str]:
         "mask": lambda: attention.init(
             key, jnp.zeros((2, 5, 6)), jnp.zeros((2, 7, 6)), jnp.ones((2, 7, 5), bool)
         ),
+        "flat mask": lambda: attention.init(
+            key, jnp.zeros((2, 5, 6)), jnp.zeros((2, 7, 6)), jnp.ones((5, 7), bool)
+        ),
         "heads": lambda: MultiHeadAttention(10, 3),
         "threshold": lambda: EarlyExitNet(1.5),
         "threshold 0": lambda: EarlyExitNet(0.0),
+        "threshold as text": lambda: EarlyExitNet("0.5"),  # type: ignore[arg-type]
         "block": lambda: DenseBlock(3, 0, 2),
+        "half a channel": lambda: DenseBlock(3, 1.5, 2),  # type: ignore[arg-type]
         "network": lambda: DenseNet(growth_rate=0),
     }
     messages = {}

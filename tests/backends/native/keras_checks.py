@@ -194,6 +194,37 @@ def save_and_load(
     return {"saved": saved, "fresh": fresh, "loaded": arrays(loaded(tensors(inputs)))}
 
 
+def unknown(tensor: Tensor, batch: int | None) -> keras.KerasTensor:
+    """An input of which Keras does not know everything yet."""
+    dtype = "float32" if tensor.dtype == "float" else tensor.dtype
+    sizes = (None, None, *tensor.shape[2:]) if tensor.any_size else tensor.shape
+    return keras.KerasTensor((batch, *sizes), dtype)
+
+
+def reach(network: Network, inputs: Arrays) -> None:
+    """Both modes of a new network, its own methods and its configuration.
+
+    Its sizes may be unknown to Keras where the network takes any.
+    """
+    model, x = construct("keras_impl", network), tensors(inputs)
+    for mode in (False, True):
+        model(x, training=mode)
+    if "TK" in {tensor.axes for tensor in network.outputs.values()}:
+        model.decode(*x[:-1])
+    if isinstance(model, MNISTClassifier):
+        model.extract_features(x)
+        model.compile(loss="mean_squared_error")
+        model.compute_loss(x, model(x), model(x))
+    # Sizes are looked at by these, and need not be known yet; nor need the last input's batch.
+    if any(tensor.divisor > 1 or tensor.dtype == "bool" for tensor in network.inputs.values()):
+        for batch in (None, 2):
+            batches = [*[None] * (len(network.inputs) - 1), batch]
+            model(single(map(unknown, network.inputs.values(), batches)))
+    type(model).from_config(model.get_config())
+    if isinstance(model, InferenceModel):  # whose network is a dictionary in a file
+        keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(model))
+
+
 def features(weights: Arrays, images: np.ndarray) -> dict[str, Any]:
     """Extracted features, and the gradients that reach the network through them."""
     model = make(CLASSIFIER, weights)
@@ -402,10 +433,15 @@ def complaints() -> dict[str, str]:
         "mask": lambda: attention(
             (ops.zeros((2, 5, 6)), ops.zeros((2, 7, 6)), ops.ones((2, 7, 5), "bool"))
         ),
+        "flat mask": lambda: attention(
+            (ops.zeros((2, 5, 6)), ops.zeros((2, 7, 6)), ops.ones((5, 7), "bool"))
+        ),
         "heads": lambda: MultiHeadAttention(10, 3),
         "threshold": lambda: EarlyExitNet(1.5),
         "threshold 0": lambda: EarlyExitNet(0.0),
+        "threshold as text": lambda: EarlyExitNet("0.5"),  # type: ignore[arg-type]
         "block": lambda: DenseBlock(3, 0, 2),
+        "half a channel": lambda: DenseBlock(3, 1.5, 2),  # type: ignore[arg-type]
         "network": lambda: DenseNet(growth_rate=0),
     }
     messages = {}

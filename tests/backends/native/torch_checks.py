@@ -151,6 +151,18 @@ def save_and_load(
     return {"saved": saved, "fresh": fresh, "loaded": arrays(other(*tensors(inputs)), network)}
 
 
+def reach(network: Network, inputs: Arrays) -> None:
+    """Both modes of a new network, its own methods and its configuration."""
+    module, x = make(network), tensors(inputs)
+    for mode in (False, True):
+        module.train(mode)(*x)
+    if "TK" in {tensor.axes for tensor in network.outputs.values()}:
+        module.decode(*x[:-1])
+    if isinstance(module, MNISTClassifier):
+        module.extract_features(*x)
+    type(module)(**module.get_config())
+
+
 def features(weights: Arrays, images: np.ndarray) -> dict[str, Any]:
     """Extracted features, and the gradients that reach the network through them."""
     module = MNISTClassifier()
@@ -326,10 +338,15 @@ def complaints() -> dict[str, str]:
         "mask": lambda: attention(
             torch.zeros(2, 5, 6), torch.zeros(2, 7, 6), torch.ones(2, 7, 5, dtype=torch.bool)
         ),
+        "flat mask": lambda: attention(
+            torch.zeros(2, 5, 6), torch.zeros(2, 7, 6), torch.ones(5, 7, dtype=torch.bool)
+        ),
         "heads": lambda: MultiHeadAttention(10, 3),
         "threshold": lambda: EarlyExitNet(1.5),
         "threshold 0": lambda: EarlyExitNet(0.0),
+        "threshold as text": lambda: EarlyExitNet("0.5"),  # type: ignore[arg-type]
         "block": lambda: DenseBlock(3, 0, 2),
+        "half a channel": lambda: DenseBlock(3, 1.5, 2),  # type: ignore[arg-type]
         "network": lambda: DenseNet(growth_rate=0),
     }
     messages = {}

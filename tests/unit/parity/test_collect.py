@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from shared.parity.collect import trainers
+from shared.parity.collect.arrays import figures
 
 
 class OnDevice:
@@ -21,7 +21,7 @@ class OnDevice:
 
 
 def test_figures_on_a_device_are_read() -> None:
-    read = trainers._figures({"loss": OnDevice(0.5), "union": OnDevice([1, 2]), "n": np.int32(3)})
+    read = figures({"loss": OnDevice(0.5), "union": OnDevice([1, 2]), "n": np.int32(3)})
     assert read["loss"].shape == read["n"].shape == ()
     assert (read["loss"], read["union"].tolist(), read["n"]) == (0.5, [1.0, 2.0], 3.0)
     assert {array.dtype for array in read.values()} == {np.dtype(np.float64)}

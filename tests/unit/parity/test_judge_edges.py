@@ -116,6 +116,14 @@ def test_what_is_known_by_itself_is_held_alone(
     assert message in results[part].detail
 
 
+@pytest.mark.parametrize(("more", "parts"), [(1e-15, set()), (1e-11, {"large"})])
+def test_a_loss_near_0_is_rounded_as_what_is_near_1(more: float, parts: set[str]) -> None:
+    name, small = "edges/large/loss", np.array(1e-7)
+    one, other = evidence_of({**VALUES, name: small}), {**VALUES, name: small + more}
+    pair = Pair(one, evidence_of(other, "flax"), "float64")
+    assert failed(dict(judge.edges(pair))) == parts
+
+
 def test_nothing_is_no_pass() -> None:
     assert failed(alone({})) == {"finite", "alike", "uncounted", "lent"}
     lacking = {n: a for n, a in VALUES.items() if not n.startswith("edges/lent/after/alike")}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from shared.interface import VARIANTS, TensorInfo
-from shared.parity import edges, judge, recipes, samples
+from shared.parity import collect, edges, expected, judge, recipes, samples
 from shared.parity.evidence import Asked, CaseEvidence
 from shared.parity.judge import Pair, figures
 from shared.specs import SPECS
@@ -288,3 +288,47 @@ def test_variants_are_the_same_by_their_own_rounding() -> None:
     assert judge.variants(of("float32", less), "float32").status == "failed"
     nothing = evidence("torch", {"float64": {variant: {} for variant in VARIANTS}})
     assert judge.variants(nothing, "float64").status == "failed"
+
+
+def test_trainers_are_of_the_first_two_whole_networks_and_of_those_that_say_so() -> None:
+    for spec in SPECS.values():
+        whole = [case for case in spec.cases if recipes.is_whole(spec, case)]
+        right = [case for case in whole if case in whole[:2] or case.trainers]
+        actual = [case for case in spec.cases if recipes.has_trainers(spec, case)]
+        assert actual == (right if spec.task else [])
+        for case in spec.cases:
+            asked = collect.plan(spec, case, ["float64"], trainings=False).asked
+            assert bool(asked.variants) is (case in actual)
+            assert asked.passes is (case not in actual)
+
+
+def passes(dtype: str, **changes: np.ndarray) -> Arrays:
+    """What a variant shows of a case without trainers."""
+    arrays: Arrays = {"forward/logits": np.ones((7, 7), dtype)}
+    if dtype == "float64":
+        arrays["loss/value"] = np.array(2.0)
+        arrays[f"gradients/{TABLE[0].name}"] = np.ones(TABLE[0].shape)
+        arrays[f"buffers/{TABLE[1].name}"] = np.ones(TABLE[1].shape)
+    return arrays | changes
+
+
+def test_passes_of_variants_are_held() -> None:
+    for dtype in ("float64", "float32"):
+        for name, array in passes(dtype).items():
+            for size, status in ((0.0, "passed"), (1e-3, "failed")):
+                other = {name: (array * (1 + size)).astype(dtype)}
+                sides = {"idiomatic": passes(dtype), "tuned": passes(dtype, **other)}
+                one = replace(evidence("torch", {dtype: sides}), asked=Asked(passes=True))
+                assert judge.variants(one, dtype).status == status
+
+
+def test_passes_that_are_absent_are_missing() -> None:
+    case = SPEC.cases[2]
+    asked = collect.plan(SPEC, case, ["float64"], trainings=False).asked
+    lacking = expected.absent(SPEC, case, asked, evidence("torch", {"float64": {}}), "float64")
+    names = [
+        f"{part}/{row.name}" for part, row in zip(("gradients", "buffers"), TABLE, strict=True)
+    ]
+    for variant in VARIANTS:
+        for name in ("forward/logits", "loss/value", *names):
+            assert f"variants/{variant}/{name}" in lacking["variants"]
