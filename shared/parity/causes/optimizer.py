@@ -190,8 +190,8 @@ def _scaled(
     norm = factor * {"none": step.whole, "whole": clip.value}.get(clip.name, 0.0)
     message = ""
     if 0 < norm < step.whole * (1 - 1e-6) and factor and settings.optimizer == "sgd":
-        norm = float(_figure(step, norm))
-        if rate_agrees or digits(norm) < min(digits(factor), digits(rate * factor)):
+        norm, *others_shown = (float(_figure(step, n)) for n in (norm, factor, rate * factor))
+        if rate_agrees or digits(norm) < min(map(digits, others_shown)):
             decay, rule = others
             yield _reading(step, rate, (_clip("whole", norm), decay, rule))
             return

@@ -17,7 +17,7 @@ from shared.parity.causes import (
     explain_update,
 )
 from shared.parity.causes.schedules import factor, factors
-from tests.unit.parity.causes.simulated import Array, check, settings, step, values
+from tests.unit.parity.causes.simulated import DTYPES, Array, check, settings, step, values
 
 RATE = 0.0625
 SHAPES = {"fc.weight": (6, 5), "fc.bias": (6,), "out.weight": (3, 6)}
@@ -245,6 +245,15 @@ def test_clipping_is_not_called_a_learning_rate() -> None:
     halved = explain(None, free, step(START, FIRST, "sgd", rate=RATE / 2))
     assert halved is not None
     assert halved.kind == "learning rate"
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_learning_rate_is_not_called_clipping(dtype: str) -> None:
+    start, gradients = ({n: x.astype(dtype) for n, x in of.items()} for of in (START, FIRST))
+    plain, odd = (step(start, gradients, "sgd", rate=rate) for rate in (RATE, RATE / 2))
+    cause = explain_update("torch", "keras", settings("sgd"), start, gradients, plain, odd)
+    assert cause is not None
+    assert cause.kind == "learning rate"
 
 
 def test_values_that_are_cut() -> None:
