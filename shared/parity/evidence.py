@@ -89,7 +89,8 @@ class CaseEvidence:
       digests of the weights afterwards; `methods/errors/PART`: why one of these is absent;
     - `steps/RECIPE/TENSOR` and `steps/RECIPE/TENSOR@SLOT`: sketches of a parameter and of its
       optimizer's state after each step; `first/RECIPE/TENSOR`: a parameter after one step, and
-      `first gradients/TENSOR` with which it was made;
+      `first gradients/TENSOR` with which it was made; of Adam `second/RECIPE/TENSOR` and its first
+      moment under `second/RECIPE/TENSOR@exp_avg`, after two steps;
     - `teacher-forced/TENSOR`: in float32, sketches of what each step changes when it starts from
       the weights and the optimizer's state of a float64 training; `teacher-forced float64/TENSOR`:
       of what that training changes itself; `teacher-forced kinks/STEP/LAYER`: a value that fell on

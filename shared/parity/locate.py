@@ -15,6 +15,7 @@ import numpy as np
 from shared.differences import gap, row_gap, sketch_difference, unpadded
 from shared.parity import causes, recipes, samples
 from shared.parity.evidence import Arrays, CaseEvidence
+from shared.specs import Settings
 
 
 class Tolerances(Protocol):
@@ -59,6 +60,14 @@ class Divergence:
         )
 
 
+def told(
+    rung: str, mode: str, layer: str, point: str, difference: float, cause: causes.Cause | None
+) -> Divergence:
+    """A divergence with its cause, if there is one."""
+    kind, text = (cause.kind, cause.text) if cause else ("", "")
+    return Divergence(rung, mode, layer, point, difference, kind, text)
+
+
 def locate(
     a: CaseEvidence, b: CaseEvidence, dtype: str, rung: str, tolerances: Tolerances
 ) -> Divergence | None:
@@ -94,8 +103,7 @@ class _Search:
         cause: causes.Cause | None,
     ) -> Divergence:
         """A divergence with its cause, if there is one."""
-        kind, text = (cause.kind, cause.text) if cause else ("", "")
-        return Divergence(self.rung, mode, layer, point, difference, kind, text)
+        return told(self.rung, mode, layer, point, difference, cause)
 
     def weights(self, layer: str) -> Arrays:
         """A layer's own tensors."""
@@ -106,6 +114,12 @@ class _Search:
             for name, array in tensors.items()
             if name.startswith(start) and "." not in name.removeprefix(start)
         }
+
+    def others(self, layer: str) -> dict[str, Arrays]:
+        """The tensors of all other layers."""
+        names = self.a.under(self.dtype, "weights")
+        layers = dict.fromkeys(name.rpartition(".")[0] for name in names)
+        return {name: self.weights(name) for name in layers if name != layer}
 
     def forward(self, mode: str) -> Divergence | None:
         """The first layer whose input or output differs."""
@@ -127,13 +141,21 @@ class _Search:
                     continue
             if which == "in":
                 seen, ours, theirs = self.one_call(mode, before, first, second)
-                cause = causes.explain_between(*self.names, seen, ours, theirs)
+                tensors = self.a.under(self.dtype, "weights")
+                cause = causes.explain_between(*self.names, seen, ours, theirs, tensors)
                 return self.divergence(mode, layer, f"the input of {layer}", size, cause)
             tensors, has_input = self.weights(layer), (f"{layer}:in" in shared)
             if tensors and has_input and which == "out":
                 ins = unpadded(one[f"{layer}:in"], other[f"{layer}:in"])[:2]
                 cause = causes.explain_layer(
-                    *self.names, tensors, ins[0], first, ins[1], second, mode == "training"
+                    *self.names,
+                    tensors,
+                    ins[0],
+                    first,
+                    ins[1],
+                    second,
+                    mode == "training",
+                    self.others(layer),
                 )
             else:
                 cause = causes.explain_between(*self.names, before, first, second)
@@ -186,7 +208,8 @@ class _Search:
                 if size <= in_rows[f"forward/{name}"]:
                     continue
             output = name.partition("/")[2]
-            return self.divergence("evaluation", "", f"the network's output {output}", size, None)
+            why = causes.explain_outputs(*self.names, one[name], other[name])
+            return self.divergence("evaluation", "", f"the network's output {output}", size, why)
         return None
 
     def loss(self) -> Divergence | None:
@@ -199,12 +222,35 @@ class _Search:
             if size > self.tolerances([f"{rung}/value"])[f"{rung}/value"]:
                 if rung != "loss":
                     return self.divergence("training", "", "the loss with given masks", size, None)
-                cause = None
+                cause: causes.Cause | None = None
                 if one["value"].size == other["value"].size == 1:
                     values = one["value"].item(), other["value"].item()
                     cause = causes.explain_loss(*self.names, *values, self.sizes())
+                    sides = (one["value"], other["value"])
+                    cause = cause or causes.explain_terms(*self.names, *sides, self.terms())
                 return self.divergence("training", "", "the loss of equal outputs", size, cause)
         return None
+
+    def terms(self) -> list[causes.Term]:
+        """The objectives: targets, and what layers gave that may have been held against them."""
+        layers = {
+            name.partition(":out")[0]: array
+            for name, array in reversed(self.a.under(self.dtype, "training").items())
+            if ":out" in name
+        }
+        targets = self.a.under(self.dtype, "targets")
+        terms = []
+        for key, output in self.a.under(self.dtype, "forward").items():
+            batch, _, name = key.partition("/")
+            for of, target in targets.items() if batch == str(samples.BATCHES[0]) else ():
+                shape = (
+                    (*target.shape, output.shape[-1]) if target.dtype.kind in "iu" else target.shape
+                )
+                if of in (f"target of {name}", "labels") or shape[1:] == output.shape[1:]:
+                    fitting = {layer: x for layer, x in layers.items() if x.shape == shape}
+                    terms.append(causes.Term(name, target, fitting))
+                    break
+        return terms
 
     def sizes(self) -> dict[str, int]:
         """What a loss may be summed over."""
@@ -241,8 +287,34 @@ class _Search:
                     continue
                 cause = causes.explain_gradients(*self.names, one, other)
                 layer = "" if rung == "input gradients" else name.rpartition(".")[0]
+                if cause is None and rung == "gradients":
+                    cause = self.activation(layer, order, one, other)
                 return self.divergence("training", layer, f"the gradient of {name}", size, cause)
         return None
+
+    def activation(
+        self, layer: str, order: list[str], one: Arrays, other: Arrays
+    ) -> causes.Cause | None:
+        """What the activation behind a dense layer makes of gradients."""
+        training = self.a.under(self.dtype, "training")
+        weights = self.a.under(self.dtype, "weights")
+        later = order[order.index(layer) + 1 :] if layer in order else []
+        behind = next((name for name in later if f"{name}.weight" in one), None)
+        if behind is None:
+            return None
+        keys = (f"{layer}:in", f"{layer}:out", f"{behind}:in")
+        if any(key not in training for key in keys) or f"{layer}.weight" not in one:
+            return None
+        return causes.explain_activation(
+            *self.names,
+            training[keys[0]],
+            training[keys[1]],
+            one[f"{layer}.weight"],
+            other[f"{layer}.weight"],
+            training[keys[2]],
+            one[f"{behind}.weight"],
+            weights[f"{behind}.weight"],
+        )
 
     def with_zeros(self, rung: str) -> tuple[Arrays, Arrays]:
         """Both backends' gradients; one that a backend does not have at all is 0."""
@@ -310,14 +382,31 @@ class _Search:
             if size > {"float64": 1e-13}.get(self.dtype, 1e-6):
                 trained = {n: start[n] for n in gradients}
                 ours, theirs = ({n: side[n] for n in gradients} for side in (one, other))
-                cause = causes.explain_update(
-                    *self.names, settings, trained, gradients, ours, theirs
+                cause = self.of_step(recipe, settings, 0) or causes.explain_update(
+                    *self.names,
+                    settings,
+                    trained,
+                    gradients,
+                    ours,
+                    theirs,
+                    rate_agrees=self.rate_agrees(settings),
                 )
                 layer = name.rpartition(".")[0]
                 return self.divergence("training", layer, f"{name} after one step", size, cause)
-        return self.later(recipe)
+        return self.later(recipe, settings)
 
-    def later(self, recipe: str) -> Divergence | None:
+    def rate_agrees(self, settings: Settings) -> bool:
+        """Whether a recipe of the same optimizer that clips nothing makes the same first step."""
+        for name, others in recipes.RECIPES.items():
+            one, other = self.sides(f"first/{name}")
+            if others is None or others.clip_norm or others.optimizer != settings.optimizer:
+                continue
+            alike = one.keys() == other.keys() and all(gap(one[n], other[n]) <= 1e-6 for n in one)
+            if one and alike:
+                return True
+        return False
+
+    def later(self, recipe: str, settings: Settings) -> Divergence | None:
         """The first step after which something differs, where the first one agrees."""
         one, other = self.sides(f"steps/{recipe}")
         firsts: list[tuple[int, str, float]] = []
@@ -333,4 +422,20 @@ class _Search:
             return None
         step, name, size = min(firsts)
         layer = name.partition("@")[0].rpartition(".")[0]
-        return self.divergence("training", layer, f"{name} after step {step + 1}", size, None)
+        cause = self.of_step(recipe, settings, step)
+        return self.divergence("training", layer, f"{name} after step {step + 1}", size, cause)
+
+    def of_step(self, recipe: str, settings: Settings, step: int) -> causes.Cause | None:
+        """Why a step differs, where all before it agree and in the first the weights do."""
+        one, other = self.sides(f"steps/{recipe}")
+        gradients = self.a.under(self.dtype, "first gradients")
+        if step == 0:
+            states = ({n: s[0] for n, s in side.items() if "@" in n} for side in (one, other))
+            return causes.explain_state(*self.names, settings, gradients, *states)
+        cause = causes.explain_steps(*self.names, settings, step, one, other)
+        ours, theirs = self.sides(f"second/{recipe}")
+        if cause or step > 1 or not ours or not theirs:
+            return cause
+        first = self.a.under(self.dtype, f"first/{recipe}")
+        moments = {n.partition("@")[0]: m for n, m in ours.items() if n.endswith("@exp_avg")}
+        return causes.explain_second(*self.names, settings, gradients, first, moments, ours, theirs)

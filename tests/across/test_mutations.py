@@ -7,7 +7,7 @@ import pytest
 
 from shared import registry
 from tests.across.mutations import detect
-from tests.across.mutations.catalogue import CATALOGUE, TRAINERS, Mutation
+from tests.across.mutations.catalogue import CATALOGUE
 from tests.across.mutations.detect import (
     EXACT,
     MEASURED,
@@ -16,6 +16,7 @@ from tests.across.mutations.detect import (
     Bench,
     Finding,
 )
+from tests.across.mutations.mutation import TRAINERS, Mutation
 from tests.flavours import exhaustive
 
 everything = pytest.mark.skipif(
@@ -24,7 +25,8 @@ everything = pytest.mark.skipif(
 )
 MANY = ("methods", "edges", "trainers", "variants")
 QUICK = {
-    (m.rung, m.backend if m.rung in MANY or not m.cause else m.cause): m for m in CATALOGUE
+    (m.rung, m.backend if m.rung in MANY or not m.cause else m.cause, m.evidence): m
+    for m in CATALOGUE
 }.values()
 """Those that `make test` puts in: of each rung one for each cause, or else one in each backend."""
 NEAR = 4  # rows of the report on what is so near to float32's rounding that machines disagree
@@ -67,7 +69,7 @@ def test_a_mutation_is_found_where_it_is_and_for_what_it_is(
 ) -> None:
     finding = bench(mutation.place).finding(mutation)
     assert finding.rung == mutation.rung, finding.failed
-    others = [backend for backend in registry.BACKENDS if backend != mutation.backend]
+    others = detect.others(mutation)
     told = dict.fromkeys(others, (mutation.layer, mutation.cause))
     assert finding.told == told, finding.texts
     assert finding.unrelated == []  # the two others are still the same network

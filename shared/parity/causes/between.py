@@ -13,7 +13,7 @@ from itertools import combinations, product
 import numpy as np
 
 from shared.differences import gap
-from shared.parity.causes.cells import attention, gru
+from shared.parity.causes.cells import added_positions, attention, gru
 from shared.parity.causes.chains import Step, chain_facts, chains, steps_between
 from shared.parity.causes.formulas import ACTIVATIONS, NONE, RELU, Activation, leaky
 from shared.parity.causes.match import (
@@ -27,6 +27,7 @@ from shared.parity.causes.match import (
     tolerance,
     usable,
 )
+from shared.parity.causes.outputs import not_finite, rounded
 
 LIMIT = 8_000  # values of an array that are looked at; one example at least
 MOST = 1_000_000  # values of all arrays together
@@ -40,6 +41,7 @@ def explain_between(
     before: Mapping[str, np.ndarray],
     a_in: np.ndarray,
     b_in: np.ndarray,
+    tensors: Mapping[str, np.ndarray] | None = None,
 ) -> Cause | None:
     """Why a layer's inputs differ although everything computed before agrees.
 
@@ -50,7 +52,10 @@ def explain_between(
             newest last.
         a_in: The first side's input of the layer.
         b_in: The second side's.
+        tensors: The network's weights by canonical name, where they are known.
     """
+    if (cause := not_finite(a_name, b_name, a_in, b_in)) is not None:
+        return cause
     if not usable(a_in, b_in) or min(a_in.ndim, b_in.ndim) < 2 or len(a_in) != len(b_in):
         return None
     rows = examples(a_in, b_in, LIMIT)
@@ -67,11 +72,12 @@ def explain_between(
 
     def shared() -> Iterator[Reading]:
         for shape in dict.fromkeys((a.shape, b.shape)):
+            yield from gru(whole, shape, tensors)
             for name, source in sources.items():
                 yield from chains(name, source, shape)
             yield from _sums(_alike(newest, shape, recent))
+            yield from added_positions(_alike(newest, shape, recent), shape)
             yield from attention(near, shape)
-            yield from gru(whole, shape)
 
     def own(expected: np.ndarray) -> Iterator[Reading]:
         for name, source in sources.items():
@@ -80,7 +86,8 @@ def explain_between(
         yield from _concatenations(newest, expected, tolerance(a, b))
 
     with np.errstate(all="ignore"):
-        return tell_apart((a_name, b_name), Problem(a, b, shared(), own))
+        cause = tell_apart((a_name, b_name), Problem(a, b, shared(), own))
+    return cause or rounded(a_name, b_name, a_in, b_in)
 
 
 # What has an unknown number: a slope, a scale, a rate of dropout, an order

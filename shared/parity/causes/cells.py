@@ -7,9 +7,10 @@ from itertools import product
 
 import numpy as np
 
-from shared.parity.causes.formulas import attend, gated
+from shared.parity.causes.formulas import AXES, JOINS, SPLITS, attend, gated, positions, sigmoid
 from shared.parity.causes.match import Fact, Reading
 
+STARTS = (0, 1, -1, 2)
 HEADS = (1, 2, 3, 4, 6, 8, 12, 16)
 ORDERS = ("rzn", "zrn", "rnz", "nrz", "znr", "nzr")
 SCALES = (
@@ -37,15 +38,26 @@ def attention(before: Arrays, shape: tuple[int, ...]) -> Iterator[Reading]:
         n for n in HEADS if q.shape[-1] % n == 0 and (len(shape) == 3 or shape[1] == n)
     ]
     masks = list(_masks(before, shape[0], q.shape[1], k.shape[1]))
-    for (mask, mask_facts), heads, message in product(masks, heads_that_fit, SCALES):
+    usual: tuple[str, int, int, int] = (SCALES[0], -1, 0, 0)
+    others = [(message, -1, 0, 0) for message in SCALES[1:]]
+    others += [(SCALES[0], axis, 0, 0) for axis in (-2, -3)]
+    others += [(SCALES[0], -1, i, j) for i, j in product(range(3), repeat=2) if i or j]
+    for (message, axis, split, join), (mask, mask_facts), heads in product(
+        [usual, *others], masks, heads_that_fit
+    ):
+        if heads == 1 and (axis == -3 or split or join):
+            continue
         width = q.shape[-1] // heads
         divisors = (width**0.5, 1.0, width, q.shape[-1] ** 0.5)
         scale = 1 / divisors[SCALES.index(message)]
-        values, weights = attend(q, k, v, heads, scale, mask)
+        values, weights = attend(q, k, v, heads, scale, mask, axis=axis, split=split, join=join)
         facts = (
             *mask_facts,
             Fact("attention scale", message, "scale"),
+            Fact("softmax axis", AXES[axis]),
             Fact("heads", f"has {heads} heads"),
+            Fact("split", SPLITS[split][0], "heads"),
+            Fact("join", JOINS[join][0], "heads"),
         )
         if values.shape == shape:
             yield Reading(values, (*facts, Fact("output", "gives values")))
@@ -113,48 +125,88 @@ def _shaped(mask: np.ndarray, batch: int, steps: int, places: int) -> Iterator[n
         yield mask[None]
 
 
-def gru(before: Arrays, shape: tuple[int, ...]) -> Iterator[Reading]:
+def added_positions(alike: Arrays, shape: tuple[int, ...]) -> Iterator[Reading]:
+    """Vectors of a sequence (B, T, D) with positions added to them, as they are or scaled."""
+    if len(shape) != 3:
+        return
+    _, steps, width = shape
+    tables = [
+        (positions(steps, width, first), f"counts positions from {first}") for first in STARTS
+    ]
+    tables.append((positions(steps, width, 0, halves=True), "adds all sines before the cosines"))
+    tables.append((positions(steps, width, 0)[::-1], "counts positions from the end"))
+    tables.append((np.zeros((steps, width)), "adds no positions"))
+    for (name, array), (table, message) in product(alike.items(), tables):
+        for scale, says in ((1.0, "does not scale"), (width**0.5, f"multiplies by root {width}")):
+            facts = (
+                Fact("source", f"reads {name}"),
+                Fact("positions", message),
+                Fact("scale", says),
+            )
+            yield Reading(scale * array + table, facts)
+
+
+def gru(before: Arrays, shape: tuple[int, ...], tensors: Arrays | None = None) -> Iterator[Reading]:
     """The next state (B, H) from the two newest arrays of gates (B, 3H), in every order of gates.
 
     The state before is zeros, what older pairs of gates give when read as PyTorch reads them, or
-    an array of that shape.
+    an array of that shape. `tensors` are the network's: of the layer that gave the state's gates
+    it is computed what they are when the state is reset before it is multiplied.
     """
     if len(shape) != 2:
         return
     batch, width = shape
-    gates = [
-        array
-        for array in before.values()
+    gates = {
+        name: array
+        for name, array in before.items()
         if array.shape[-1:] == (3 * width,) and array.ndim == 2 and len(array) in (1, batch)
-    ]
-    if len(gates) < 2:
+    }
+    names = [*gates][len(gates) % 2 :]
+    pairs = [(gates[one], gates[two]) for one, two in zip(names[::2], names[1::2], strict=True)]
+    if not pairs:
         return
-    if len(gates) % 2:
-        gates = gates[1:]
-    pairs = list(zip(gates[::2], gates[1::2], strict=True))
     folded = np.zeros(shape)
     for from_input, from_state in pairs[:-1]:
         folded = gated(from_input, from_state, folded, "rzn", new_by_z=False, whole=False)
     newest = [array for array in reversed(list(before.values())) if array.shape == shape]
-    states = [folded, *newest]
+    states = [("the state before", folded), *(("an earlier state", array) for array in newest)]
     if len(pairs) > 1:
-        states.insert(1, np.zeros(shape))
+        states.insert(1, ("zeros", np.zeros(shape)))
     from_input, from_state = pairs[-1]
-    for (i, h), order, new_by_z, whole in product(
-        enumerate(states[:4]),
-        ORDERS,
-        (False, True),
-        (False, True),
-    ):
-        weighed = "new" if new_by_z else "old"
-        reset = "both shares" if whole else "the state's share"
-        value = gated(from_input, from_state, h, order, new_by_z=new_by_z, whole=whole)
-        yield Reading(
-            np.broadcast_to(value, shape),
-            (
-                Fact("gate order", f"reads the gates in the order {', '.join(order)}"),
-                Fact("gate sense", f"weighs the {weighed} state by z", "gate order"),
-                Fact("reset", f"resets {reset} of n", "gate order"),
-                Fact("state", f"goes on from state {i}"),
-            ),
-        )
+    layers = _layers(tensors or {}, names[-1].rpartition(":")[0], width)
+    for (whence, h), order, new_by_z in product(states[:4], ORDERS, (False, True)):
+        facts = _gates(order, whence, new_by_z)
+        for whole in (False, True):
+            reset = "both shares" if whole else "the state's share"
+            value = gated(from_input, from_state, h, order, new_by_z=new_by_z, whole=whole)
+            reading = Fact("reset gate", f"resets {reset} of n")
+            yield Reading(np.broadcast_to(value, shape), (*facts, reading))
+        for weight, bias in layers if order == ORDERS[0] else ():
+            r = sigmoid(from_input[:, :width] + from_state[:, :width])
+            early = from_state.copy()
+            early[:, 2 * width :] = (r * h) @ weight[2 * width :].T + bias[2 * width :]
+            value = gated(from_input, early, h, order, new_by_z=new_by_z, whole=False, reset=False)
+            reading = Fact("reset gate", "resets the state before it is multiplied")
+            yield Reading(np.broadcast_to(value, shape), (*facts, reading))
+    usual = Fact("reset gate", "resets the state's share of n")
+    yield Reading(np.zeros(shape), (*_gates(ORDERS[0], "zeros in every step", False), usual))
+
+
+def _gates(order: str, whence: str, new_by_z: bool) -> tuple[Fact, ...]:
+    return (
+        Fact("gate order", f"reads the gates in the order {', '.join(order)}"),
+        Fact("gate sense", f"weighs the {'new' if new_by_z else 'old'} state by z", "gate order"),
+        Fact("state", f"goes on from {whence}"),
+    )
+
+
+def _layers(tensors: Arrays, name: str, width: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Weight and bias of the layer that made the gates of a state; of any, if it is not known."""
+    fitting = {
+        key.rpartition(".")[0]: array.astype(float)
+        for key, array in tensors.items()
+        if key.endswith(".weight") and array.shape == (3 * width, width)
+    }
+    chosen = [name] if name in fitting else [*fitting]
+    zeros = np.zeros(3 * width)
+    return [(fitting[n], np.asarray(tensors.get(f"{n}.bias", zeros), float)) for n in chosen]

@@ -199,22 +199,74 @@ def _total(x: np.ndarray, rows: Windows, columns: Windows) -> np.ndarray:
     return reduce(np.add, (view for _, _, view in views(x, rows, columns)))
 
 
+SPLITS: tuple[tuple[str, Callable[[np.ndarray, int], np.ndarray]], ...] = (
+    (
+        "splits a vector into heads one after the other",
+        lambda x, heads: x.reshape(*x.shape[:2], heads, -1).swapaxes(1, 2),
+    ),
+    (
+        "splits a vector into heads whose values take turns",
+        lambda x, heads: x.reshape(*x.shape[:2], -1, heads).transpose(0, 3, 1, 2),
+    ),
+    (
+        "splits a sequence, not its vectors, into heads",
+        lambda x, heads: x.reshape(len(x), heads, x.shape[1], -1),
+    ),
+)
+"""Of vectors (B, T, D) heads (B, N, T, d)."""
+
+JOINS: tuple[tuple[str, Function], ...] = (
+    (
+        "joins the heads one after the other",
+        lambda x: x.swapaxes(1, 2).reshape(len(x), x.shape[2], -1),
+    ),
+    (
+        "joins the heads so that their values take turns",
+        lambda x: x.transpose(0, 2, 3, 1).reshape(len(x), x.shape[2], -1),
+    ),
+    ("joins the heads as they lie, not step by step", lambda x: x.reshape(len(x), x.shape[2], -1)),
+)
+"""Of heads (B, N, T, d) vectors (B, T, D)."""
+
+AXES = {
+    -1: "takes its softmax over the keys",
+    -2: "takes its softmax over the queries",
+    -3: "takes its softmax over the heads",
+}
+
+
 def attend(
-    q: np.ndarray, k: np.ndarray, v: np.ndarray, heads: int, factor: float, mask: np.ndarray | None
+    q: np.ndarray,
+    k: np.ndarray,
+    v: np.ndarray,
+    heads: int,
+    factor: float,
+    mask: np.ndarray | None,
+    *,
+    axis: int = -1,
+    split: int = 0,
+    join: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Values (B, T, D) and weights (B, N, T, S) of attention with `heads` heads.
 
-    The mask is True where attention may go, (B, T, S) or what broadcasts to it.
+    The mask is True where attention may go, (B, T, S) or what broadcasts to it. `axis` is the
+    softmax's, `split` and `join` are places in `SPLITS` and `JOINS`.
     """
-
-    def split(x: np.ndarray) -> np.ndarray:
-        return x.reshape(*x.shape[:2], heads, -1).swapaxes(1, 2)
-
-    scores = split(q) @ split(k).swapaxes(-1, -2) * factor
+    _, parted = SPLITS[split]
+    scores = parted(q, heads) @ parted(k, heads).swapaxes(-1, -2) * factor
     if mask is not None:
         scores = np.where(mask[:, None], scores, -1e9)
-    weights = special.softmax(scores, axis=-1)
-    return (weights @ split(v)).swapaxes(1, 2).reshape(len(q), q.shape[1], -1), weights
+    weights = special.softmax(scores, axis=axis)
+    return JOINS[join][1](weights @ parted(v, heads)), weights
+
+
+def positions(steps: int, width: int, first: int, *, halves: bool = False) -> np.ndarray:
+    """Sines and cosines (T, D) of the steps from `first` on, by turns or in two halves."""
+    angles = np.arange(first, first + steps)[:, None] / 10_000 ** (np.arange(0, width, 2) / width)
+    pair = [np.sin(angles), np.cos(angles)]
+    if halves:
+        return np.concatenate(pair, axis=-1)[:, :width]
+    return np.stack(pair, axis=-1).reshape(steps, -1)[:, :width]
 
 
 def gated(
@@ -225,6 +277,7 @@ def gated(
     *,
     new_by_z: bool,
     whole: bool,
+    reset: bool = True,
 ) -> np.ndarray:
     """The next state of a GRU from the two halves of its gates, (B, 3H) each.
 
@@ -235,10 +288,11 @@ def gated(
         order: How the gates lie: "rzn" for reset, update, new.
         new_by_z: Whether the update gate weighs the new state, not the old one.
         whole: Whether the reset gate multiplies the input's share of the new state too.
+        reset: Whether it multiplies anything at all here.
     """
     ours = dict(zip(order, np.split(from_input, 3, axis=-1), strict=True))
     theirs = dict(zip(order, np.split(from_state, 3, axis=-1), strict=True))
-    r = sigmoid(ours["r"] + theirs["r"])
+    r = sigmoid(ours["r"] + theirs["r"]) if reset else 1.0
     z = sigmoid(ours["z"] + theirs["z"])
     n = np.tanh(r * (ours["n"] + theirs["n"]) if whole else ours["n"] + r * theirs["n"])
     return z * n + (1 - z) * h if new_by_z else (1 - z) * n + z * h

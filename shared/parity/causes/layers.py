@@ -23,17 +23,20 @@ from shared.parity.causes.formulas import (
     windows,
 )
 from shared.parity.causes.match import (
+    CLOSER,
     Cause,
     Fact,
     Problem,
     Reading,
     Readings,
     examples,
+    figure,
     rounding,
     tell_apart,
     tolerance,
     usable,
 )
+from shared.parity.causes.outputs import not_finite, rounded
 
 STRIDES = (1, 2, 3, 4)
 LIMIT = 30_000  # values of a layer's input that are looked at
@@ -50,6 +53,7 @@ def explain_layer(
     b_in: np.ndarray,
     b_out: np.ndarray,
     train: bool,
+    others: Mapping[str, Tensors] | None = None,
 ) -> Cause | None:
     """Why a layer's outputs differ although its inputs and weights agree.
 
@@ -62,17 +66,61 @@ def explain_layer(
         b_in: The second side's input, equal but for rounding.
         b_out: Its output.
         train: Whether the layer was in training mode.
+        others: The tensors of the network's other layers, by name: perhaps it has theirs.
     """
+    if (cause := not_finite(a_name, b_name, a_out, b_out)) is not None:
+        return cause
     if not usable(a_in, a_out, b_in, b_out, *weights.values()) or a_out.shape != b_out.shape:
         return None
     tensors = {name: value.astype(float) for name, value in weights.items()}
     with np.errstate(all="ignore"):
+        near, names = tolerance(a_out, b_out), (a_name, b_name)
         problem = _problem(tensors, a_in, a_out, b_out, train)
         if problem is None:
-            return None
-        near = tolerance(a_out, b_out)
+            return rounded(a_name, b_name, a_out, b_out)
         shared = _activated(problem.shared, (problem.a, problem.b), near)
-        return tell_apart((a_name, b_name), replace(problem, shared=shared), near)
+        return (
+            _of_another(names, tensors, others or {}, (a_in, a_out, b_out), train, near)
+            or tell_apart(names, replace(problem, shared=shared), near)
+            or rounded(a_name, b_name, a_out, b_out)
+        )
+
+
+def _of_another(
+    names: tuple[str, str],
+    tensors: Tensors,
+    others: Mapping[str, Tensors],
+    arrays: tuple[np.ndarray, np.ndarray, np.ndarray],
+    train: bool,
+    near: float,
+) -> Cause | None:
+    """One side gives what it does with its own tensors, the other with another layer's."""
+    x, *outs = arrays
+    limit = min(near, gap(*outs) / CLOSER)
+
+    def gives(weights: Tensors, out: np.ndarray) -> bool:
+        problem = _problem(weights, x, out, out, train)
+        if problem is None:
+            return False
+        first = next(iter(problem.shared), None)
+        return first is not None and gap(problem.a, first.value) <= limit
+
+    alike = {
+        layer: {name: value.astype(float) for name, value in of_layer.items()}
+        for layer, of_layer in others.items()
+        if {n: v.shape for n, v in of_layer.items()} == {n: v.shape for n, v in tensors.items()}
+        and usable(*of_layer.values())
+    }
+    if not alike or min(tensors["weight"].ndim if "weight" in tensors else 0, 2) < 2:
+        return None
+    own = [gives(tensors, out) for out in outs]
+    if own[0] == own[1]:
+        return None
+    odd, plain, out = (*names, outs[0]) if own[1] else (*names[::-1], outs[1])
+    for layer, weights in alike.items():
+        if gives(weights, out):
+            return Cause("weights", f"{odd} computes with the weights of {layer}, {plain} does not")
+    return None
 
 
 def _problem(
@@ -120,14 +168,37 @@ def _convolution(weights: Tensors, x: np.ndarray, a: np.ndarray, b: np.ndarray) 
             for value, facts in compute(x, weight, a.shape, seen):
                 yield from _biased(value, facts, None if bias is None else bias[seen])
 
-    return Problem(a[..., seen], b[..., seen], readings())
+    def own(expected: np.ndarray) -> Iterator[Reading]:
+        for compute in (_convolved, _transposed):
+            for value, facts in compute(x, weight, a.shape, seen):
+                yield from _added(value, facts, expected, None if bias is None else bias[seen])
+
+    return Problem(a[..., seen], b[..., seen], readings(), own)
+
+
+def _added(
+    value: np.ndarray, facts: tuple[Fact, ...], expected: np.ndarray, bias: np.ndarray | None
+) -> Iterator[Reading]:
+    """What is computed without a bias, with one that no tensor holds, the same for all places."""
+    places = expected.reshape(-1, expected.shape[-1])
+    if len(places) < 4 or value.shape != expected.shape:
+        return
+    rest = places - value.reshape(places.shape)
+    missing = np.median(rest, axis=0)
+    if np.abs(rest - missing).max() > 1e-6 * np.abs(expected).max():
+        return
+    factor = 0.0 if bias is None else float(missing @ bias / (bias @ bias or 1))
+    message = "adds a bias that no tensor holds"
+    if bias is not None and factor and gap(missing, factor * bias) <= 1e-6:
+        message = f"adds {figure(factor, 1e-5)} times its bias"
+    yield Reading(value + missing, (*facts, Fact("bias", message)))
 
 
 def _biased(
     value: np.ndarray, facts: tuple[Fact, ...], bias: np.ndarray | None
 ) -> Iterator[Reading]:
     if bias is None:
-        yield Reading(value, facts)
+        yield Reading(value, (*facts, Fact("bias", "adds no bias")))
         return
     yield Reading(value + bias, (*facts, Fact("bias", "adds its bias")))
     yield Reading(value, (*facts, Fact("bias", "leaves its bias out")))
@@ -260,6 +331,8 @@ def _dense(weights: Tensors, x: np.ndarray, a: np.ndarray, b: np.ndarray) -> Pro
         noise = 100 * rounding(a, b)
         for change, message in _other_weights(x, weight, bias, expected - base, noise):
             yield Reading(base + change, (plain, Fact("weights", message)))
+        if bias is None:
+            yield from _added(x @ weight.T, (plain, same), expected, bias)
 
     return Problem(a, b, readings(), own)
 

@@ -119,6 +119,21 @@ def tolerance(*arrays: np.ndarray) -> float:
     return max(1e-6, 170 * rounding(*arrays))
 
 
+def figure(value: float, near: float = 1e-7) -> str:
+    """A number with as many digits as tell it, relative: 1e-05, 1.0001e-05, 0.0123."""
+    shown = (f"{value:.{digits}g}" for digits in range(1, 12))
+    return next(
+        (text for text in shown if abs(float(text) - value) <= near * abs(value)), f"{value}"
+    )
+
+
+def digits(value: float) -> int:
+    """How many digits a number has that was chosen by people; 17 where it has too many for that."""
+    text = figure(value, 1e-9)
+    mantissa = text.partition("e")[0].replace(".", "").lstrip("-0").rstrip("0")
+    return len(mantissa) if abs(float(text) / value - 1) <= 1e-9 and len(mantissa) < 6 else 17
+
+
 def telling(a: np.ndarray, b: np.ndarray, limit: int) -> np.ndarray:
     """Flat indices of at most `limit` values: half where the sides differ most, half spread out."""
     if a.size <= limit:
@@ -163,11 +178,17 @@ def tell_apart(names: tuple[str, str], problem: Problem, near: float | None = No
                 side.hold(later, reading, limit)
         if not side.fits:
             return None
-    pairs = product(*(side.best(2 * unit) for side in sides))
-    first, second = min(
-        pairs, key=lambda p: (len(_differing(*p)), p[0].rank + p[1].rank, p[0].distance)
-    )
+    ours, theirs = (side.best(2 * unit) for side in sides)
+    pairs = product(ours, theirs)
+    first, second = min(pairs, key=_order)
     return _describe(names, first, second)
+
+
+def _order(pair: tuple[Fit, Fit]) -> tuple[bool, int, int, float]:
+    """Pairs of readings by how little they differ, but they must; the usual ones first."""
+    first, second = pair
+    topics = _differing(first, second)
+    return (not topics, len(topics), first.rank + second.rank, first.distance)
 
 
 def _differing(a: Fit, b: Fit) -> list[str]:

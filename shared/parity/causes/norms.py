@@ -12,7 +12,7 @@ from itertools import product
 
 import numpy as np
 
-from shared.parity.causes.match import Fact, Problem, Reading, telling
+from shared.parity.causes.match import Fact, Problem, Reading, figure, rounding, telling
 
 EPSILONS = (1e-5, 1e-3, 1e-6, 1e-12, 1e-8, 1e-7, 1e-4, 1e-2, 0.1, 0.0)
 SAMPLE = 4096  # values of an output that are looked at
@@ -125,6 +125,7 @@ def _normalised(
 ) -> Problem:
     """All moments with all epsilons, and one other oddity at most beside these."""
     one, zero = np.ones(len(at)), np.zeros(len(at))
+    near = 1e-3 if rounding(a, b) > 1e-10 else 1e-6
     weight, bias = weights.get("weight"), weights.get("bias")
     scales = [("applies no scale", one)]
     if weight is not None:
@@ -155,7 +156,7 @@ def _normalised(
                 value = moments.centred / root(moments.variance, epsilon) * scale + offset
                 facts = (
                     *moments.facts,
-                    Fact("epsilon", f"normalises with epsilon {_short(epsilon)}"),
+                    Fact("epsilon", f"normalises with epsilon {_short(epsilon, near)}"),
                     Fact("deviation", root_says),
                     Fact("scale", scale_says),
                     Fact("offset", offset_says),
@@ -178,6 +179,6 @@ def _estimated_epsilon(
     return [epsilon] if epsilon > 0 else []
 
 
-def _short(value: float) -> str:
-    """1e-05 for powers of ten, 0.0123 for others."""
-    return f"{value:.0e}" if value and float(f"{value:.0e}") == value else f"{value:.3g}"
+def _short(value: float, near: float) -> str:
+    """1e-05 for powers of ten, 1.0001e-05 or 0.0123 for others: as many digits as tell it."""
+    return f"{value:.0e}" if value and float(f"{value:.0e}") == value else figure(value, near)

@@ -21,6 +21,7 @@ from shared.parity.causes.match import (
     tolerance,
     usable,
 )
+from shared.parity.causes.outputs import not_finite
 
 SHARES = (0.1, 0.01, 0.001, 0.05, 0.9, 0.99, 0.5, 1.0)
 Tensors = Mapping[str, np.ndarray]
@@ -85,7 +86,13 @@ def explain_gradients(a_name: str, b_name: str, a: Tensors, b: Tensors) -> Cause
         a: The first side's gradients by canonical name.
         b: The second's.
     """
-    names = [name for name in a if name in b and a[name].shape == b[name].shape]
+    for name in [name for name in a if name in b]:
+        if a[name].shape != b[name].shape:
+            shapes = f"{a_name} has the gradient of {name} in the shape {a[name].shape}"
+            return Cause("shape", f"{shapes}, {b_name} in {b[name].shape}")
+        if (cause := not_finite(a_name, b_name, a[name], b[name])) is not None:
+            return cause
+    names = [name for name in a if name in b]
     if not names or not usable(*(side[name] for side in (a, b) for name in names)):
         return None
     ours = {name: a[name].astype(float) for name in names}
@@ -111,9 +118,8 @@ def _stopped(a_name: str, b_name: str, a: Tensors, b: Tensors, moved: list[str])
         zeros = [key for key in moved if not side[key].any() and _real(other, key)]
         if zeros:
             more = f" and {len(zeros) - 3} more" if len(zeros) > 3 else ""
-            return Cause(
-                "gradient stopped", f"{name} has no gradient for {', '.join(zeros[:3])}{more}"
-            )
+            text = f"{name} has no gradient for {', '.join(zeros[:3])}{more}"
+            return Cause("gradient stopped", f"{text}, {b_name if name == a_name else a_name} has")
     return None
 
 

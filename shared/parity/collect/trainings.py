@@ -50,6 +50,8 @@ class Trainings:
                 track.add(_state(model, stepper))
                 if index == 0:
                     arrays |= under(f"first/{recipe}", model.weights())
+                if index == 1 and "exp_avg" in recipes.slots(recipe):
+                    arrays |= under(f"second/{recipe}", _second(model, stepper))
                 if leads:
                     self.led[-1] |= {
                         f"teacher-forced float64/{name}": differences.sketch(array - before[name])
@@ -149,6 +151,12 @@ class Trainings:
                 if kink is not None:
                     kinks[f"teacher-forced kinks/{step}/{layer}"] = np.array(kink[1])
         return kinks
+
+
+def _second(model: Model, stepper: Stepper) -> Arrays:
+    """Parameters and their first moments: what the gradients were follows from these."""
+    moments = {name: array for name, array in _slots(stepper).items() if name.endswith("@exp_avg")}
+    return {**model.weights(), **moments}
 
 
 def _state(model: Model, stepper: Stepper) -> Arrays:

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from shared.parity import causes
 from shared.parity.evidence import CaseEvidence
 from shared.parity.judge.results import Result
+from shared.parity.locate import told
 
 DROPOUT_DEVIATIONS = 6.0
 SHARED = 3**0.5
@@ -36,10 +38,11 @@ def dropout(case: CaseEvidence, dtype: str) -> Iterator[tuple[str, Result]]:
         # Of a layer that drops nothing none may be missing.
         exact = 0.0 if share == expected else np.inf
         away = abs(share - expected) / deviation if deviation else exact
+        unlike, unscaled = not away <= DROPOUT_DEVIATIONS, not scale <= SCALED
         problems = []
-        if not away <= DROPOUT_DEVIATIONS:
+        if unlike:
             problems.append(f"{name} keeps {share:.1%} in place of {expected:.1%}")
-        if not scale <= SCALED:
+        if unscaled:
             problems.append(
                 f"{name} scales what it keeps by another number than {1 / expected:.3g}"
             )
@@ -54,9 +57,18 @@ def dropout(case: CaseEvidence, dtype: str) -> Iterator[tuple[str, Result]]:
                     f"{alike:.1%}"
                 )
         message = (
-            f"{name} keeps {share:.1%} of {int(count)}, {away:.1f} deviations from {expected:.1%}"
+            f"{name} keeps {share:.1%} of {count:.0f}, {away:.1f} deviations from {expected:.1%}"
         )
-        yield (
-            name,
-            Result("failed" if problems else "passed", detail="; ".join(problems) or message),
+        if not problems:
+            yield name, Result("passed", detail=message)
+            continue
+        cause = causes.explain_own(
+            case.backend,
+            case.dropouts[name],
+            float(share),
+            unlike=unlike,
+            unscaled=unscaled,
+            still=still != 0,
         )
+        first = told("dropout", "training", name, f"what {name} keeps", float(scale), cause)
+        yield name, Result("failed", detail="; ".join(problems), first=first)

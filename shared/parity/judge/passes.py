@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from shared.differences import kinks, unequal, unpadded
-from shared.parity import recipes, samples
+from shared.parity import causes, recipes, samples
 from shared.parity.evidence import digest
 from shared.parity.judge.pair import Pair
 from shared.parity.judge.results import Differences, Result
+from shared.parity.locate import told
 
 
 def tensors(pair: Pair) -> Result:
@@ -25,7 +26,16 @@ def tensors(pair: Pair) -> Result:
     changed = [] if problems else unequal(*weights)
     problems += [f"{name} does not hold the same values in both" for name in changed]
     if problems or not rows[0]:
-        return Result("failed", detail="; ".join(problems) or "there are no tensors")
+        names = (pair.a.backend, pair.b.backend)
+        ours, theirs = ({name: row.shape for name, row in of.items()} for of in rows)
+        values = (weights[0], weights[1])
+        wrong = causes.explain_tensors(*names, ours, theirs, *values) if problems else None
+        first = None
+        if wrong is not None:
+            layer = wrong[0].rpartition(".")[0]
+            first = told("tensors", "", layer, f"the tensor {wrong[0]}", np.inf, wrong[1])
+        message = "; ".join(problems) or "there are no tensors"
+        return Result("failed", detail=message, first=first)
     return Result("passed", detail=f"{len(rows[0])} tensors")
 
 
@@ -76,6 +86,10 @@ def activations(pair: Pair) -> Result:
 def gradients(pair: Pair) -> Result:
     """Gradients of parameters and inputs; in float32 a kink may explain what remains."""
     differences = pair.compare(["gradients", "input gradients"])
+    for evidence in (pair.a, pair.b):
+        of_side = evidence.under(pair.dtype, "gradients")
+        if of_side and not any(gradient.any() for gradient in of_side.values()):
+            differences.problems.append(f"all gradients of {evidence.backend} are 0")
     result = pair.explained("gradients", differences)
     if result.status != "failed" or differences.problems or pair.dtype == "float64":
         return result
@@ -141,8 +155,14 @@ def rates(pair: Pair) -> Result:
         for name in dict.fromkeys([*ours, *theirs])
         if ours.get(name) != theirs.get(name)
     ]
-    if problems or not ours:
-        return Result("failed", detail="; ".join(problems) or "there are no rates")
+    wrong = causes.explain_rates(pair.a.backend, pair.b.backend, ours, theirs)
+    if wrong is not None:
+        layer, cause = wrong
+        size = abs(ours.get(layer, 0.0) - theirs.get(layer, 0.0))
+        first = told("dropout", "training", layer, f"the rate of {layer}", size, cause)
+        return Result("failed", detail="; ".join(problems), first=first)
+    if not ours:
+        return Result("failed", detail="there are no rates")
     return Result("passed", detail=f"{len(ours)} layers")
 
 

@@ -4,71 +4,37 @@ A mutation is made by the function of its name in `torch_mutations`, `flax_mutat
 `keras_mutations`. It is put into the smallest case that shows it.
 """
 
-from dataclasses import dataclass
-from typing import Literal
-
-RESIDUAL = ("simple_resnet", "block 3 to 5, stride 2, odd height")
-PERCEPTRON = ("basic_net", "6x5 image, 3 channels")
-SKIP = ("skip_mlp", "4x7 image, 3 channels, depth 3, 5 classes")
-BRANCHING = ("branching_net", "9x14 image, width 6, 3 classes")
-INCEPTION = ("inception_net", "block 5 channels to 4 times 6")
-INCEPTIONS = ("inception_net", "9x14 image, width 6, 4 classes")
-DENSE = ("dense_net", "block 5 channels, growth 2, 3 layers")
-DENSES = ("dense_net", "9x14 image, growth 3, 3 layers, 4 classes")
-CONVOLUTIONS = ("unet", "double convolution 3 to 5")
-DOWN = ("unet", "down 3 to 5")
-UP = ("unet", "up 6 to 4")
-ATTENTION = ("seq2seq", "attention, 3 heads, 5 to 7 steps")
-ENCODER = ("seq2seq", "encoder layer, 7 steps")
-DECODER = ("seq2seq", "decoder layer, 5 to 7 steps")
-SEQUENCE = ("seq2seq", "12 columns of 5 rows, 3 classes, 1 layer")
-EXIT = ("early_exit_net", "4x196 image, 4 classes, never leaves")
-CANVAS = ("unet", "8x12 canvas, 2 channels, 3 classes, depth 2")
-EXITS = ("early_exit_net", "4x196 image, always leaves")
-CLASSIFIER = ("mnist_classifier", "4x196 image")
-FROZEN = ("inference_model", "around simple_resnet, 4x196 image")
-ROWS = ("row_gru", "7x10 image, 3 channels, 4 classes")
-
-
-TRAINERS = "trainers"
-
-
-@dataclass(frozen=True)
-class Mutation:
-    """One convention that one backend gets wrong, and what the ladder must say of it.
-
-    `place` is the architecture and the case's label. `rung` is the first that fails in float64, in
-    the ladder's order. `layer` is the canonical name that is told, "" where the network's output,
-    the loss or the optimizer is at fault. `cause` is the cause's kind, "" where the catalogue of
-    causes has none. `recipe` is the training that the mutation needs, if it needs one; TRAINERS are
-    those that people train with.
-    """
-
-    name: str
-    says: str
-    backend: Literal["torch", "flax", "keras"]
-    place: tuple[str, str]
-    rung: str
-    layer: str = ""
-    cause: str = ""
-    recipe: str = ""
-
-
-def _of(backend: Literal["torch", "flax", "keras"], *rows: tuple[object, ...]) -> list[Mutation]:
-    return [Mutation(row[0], row[1], backend, *row[2:]) for row in rows]  # type: ignore[arg-type]
-
-
-def _of_trainers(
-    backend: Literal["torch", "flax", "keras"], *rows: tuple[str, str, tuple[str, str], str]
-) -> list[Mutation]:
-    return [
-        Mutation(name, says, backend, place, rung, recipe=TRAINERS)
-        for name, says, place, rung in rows
-    ]
-
+from tests.across.mutations.further import FURTHER
+from tests.across.mutations.mutation import (
+    ATTENTION,
+    BRANCHING,
+    CANVAS,
+    CLASSIFIER,
+    CONVOLUTIONS,
+    DECODER,
+    DENSE,
+    DENSES,
+    DOWN,
+    ENCODER,
+    EXIT,
+    EXITS,
+    FROZEN,
+    INCEPTION,
+    INCEPTIONS,
+    PERCEPTRON,
+    RESIDUAL,
+    ROWS,
+    SEQUENCE,
+    SKIP,
+    UP,
+    Mutation,
+    of,
+    of_trainers,
+)
+from tests.across.mutations.of_evidence import OF_EVIDENCE
 
 CATALOGUE: tuple[Mutation, ...] = (
-    *_of(
+    *of(
         "torch",
         (
             "momentum_inverted",
@@ -118,13 +84,21 @@ CATALOGUE: tuple[Mutation, ...] = (
             "conv1",
             "bias",
         ),
-        ("bias_too_many", "there is a layer that the others lack", BRANCHING, "counts", "extra"),
+        (
+            "bias_too_many",
+            "there is a layer that the others lack",
+            BRANCHING,
+            "counts",
+            "extra",
+            "absent tensor",
+        ),
         (
             "layer_in_float32",
             "dense layers compute in float32 in a network of float64",
             PERCEPTRON,
             "forward",
             "fc1",
+            "precision",
         ),
         (
             "gelu_for_relu",
@@ -143,7 +117,14 @@ CATALOGUE: tuple[Mutation, ...] = (
             "conv.conv1",
             "pool",
         ),
-        ("not_a_number", "an output is NaN", PERCEPTRON, "forward"),
+        (
+            "not_a_number",
+            "an output is NaN",
+            PERCEPTRON,
+            "forward",
+            "",
+            "not finite",
+        ),
         (
             "gates_in_another_order",
             "the GRU's gates lie in the order z, r, n",
@@ -166,6 +147,7 @@ CATALOGUE: tuple[Mutation, ...] = (
             ATTENTION,
             "forward",
             "out",
+            "softmax axis",
         ),
         (
             "positions_from_one",
@@ -173,6 +155,7 @@ CATALOGUE: tuple[Mutation, ...] = (
             SEQUENCE,
             "forward",
             "encoder.0.norm1",
+            "positions",
         ),
         (
             "dropout_unscaled",
@@ -180,6 +163,7 @@ CATALOGUE: tuple[Mutation, ...] = (
             PERCEPTRON,
             "dropout",
             "dropout",
+            "scale",
         ),
         (
             "loss_summed",
@@ -238,7 +222,7 @@ CATALOGUE: tuple[Mutation, ...] = (
             PERCEPTRON,
             "optimizers",
             "fc1",
-            "",
+            "dampening",
             "momentum",
         ),
         (
@@ -338,7 +322,7 @@ CATALOGUE: tuple[Mutation, ...] = (
             "methods",
         ),
     ),
-    *_of(
+    *of(
         "flax",
         (
             "momentum_of_99",
@@ -356,7 +340,14 @@ CATALOGUE: tuple[Mutation, ...] = (
             "norm1",
             "epsilon",
         ),
-        ("norm_without_scale", "batch norm has no scale", CONVOLUTIONS, "counts", "bn1"),
+        (
+            "norm_without_scale",
+            "batch norm has no scale",
+            CONVOLUTIONS,
+            "counts",
+            "bn1",
+            "absent tensor",
+        ),
         (
             "padding_same",
             "padding SAME at stride 2",
@@ -443,7 +434,7 @@ CATALOGUE: tuple[Mutation, ...] = (
             ROWS,
             "forward",
             "cell.hidden_gates",
-            "gate order",
+            "reset gate",
         ),
         (
             "heads_split_across",
@@ -451,18 +442,23 @@ CATALOGUE: tuple[Mutation, ...] = (
             ATTENTION,
             "forward",
             "out",
+            "heads",
         ),
         (
             "smoothing_forgotten",
             "labels are not smoothed",
             SKIP,
             "loss",
+            "",
+            "smoothing",
         ),
         (
             "second_objective_halved",
             "the second objective weighs half",
             ATTENTION,
             "loss",
+            "",
+            "objective weight",
         ),
         (
             "gradient_straight_through",
@@ -470,6 +466,7 @@ CATALOGUE: tuple[Mutation, ...] = (
             SKIP,
             "gradients",
             "hidden.2",
+            "activation gradient",
         ),
         (
             "adam_epsilon",
@@ -513,7 +510,7 @@ CATALOGUE: tuple[Mutation, ...] = (
             PERCEPTRON,
             "optimizers",
             "fc1",
-            "",
+            "schedule",
             "cosine",
         ),
         (
@@ -541,6 +538,7 @@ CATALOGUE: tuple[Mutation, ...] = (
             SKIP,
             "forward",
             "hidden.0",
+            "weights",
         ),
         (
             "second_largest_class",
@@ -585,7 +583,7 @@ CATALOGUE: tuple[Mutation, ...] = (
             "methods",
         ),
     ),
-    *_of(
+    *of(
         "keras",
         (
             "batch_norm_epsilon",
@@ -705,6 +703,8 @@ CATALOGUE: tuple[Mutation, ...] = (
             "dropout drops half as often",
             PERCEPTRON,
             "dropout",
+            "dropout",
+            "dropout rate",
         ),
         (
             "loss_halved",
@@ -747,7 +747,7 @@ CATALOGUE: tuple[Mutation, ...] = (
             PERCEPTRON,
             "optimizers",
             "fc1",
-            "",
+            "schedule",
             "cosine",
         ),
         (
@@ -756,7 +756,7 @@ CATALOGUE: tuple[Mutation, ...] = (
             PERCEPTRON,
             "optimizers",
             "fc1",
-            "",
+            "momentum",
             "momentum",
         ),
         (
@@ -789,6 +789,7 @@ CATALOGUE: tuple[Mutation, ...] = (
             PERCEPTRON,
             "tensors",
             "fc3",
+            "values",
         ),
         (
             "kernels_flipped_twice",
@@ -804,6 +805,7 @@ CATALOGUE: tuple[Mutation, ...] = (
             PERCEPTRON,
             "tensors",
             "fc1",
+            "renamed tensor",
         ),
         (
             "confidence_is_the_logit",
@@ -854,7 +856,7 @@ CATALOGUE: tuple[Mutation, ...] = (
             "methods",
         ),
     ),
-    *_of_trainers(
+    *of_trainers(
         "torch",
         (
             "gradients_not_zeroed",
@@ -941,7 +943,7 @@ CATALOGUE: tuple[Mutation, ...] = (
             "variants",
         ),
     ),
-    *_of_trainers(
+    *of_trainers(
         "flax",
         (
             "one_dropout_key_for_all_steps",
@@ -980,7 +982,7 @@ CATALOGUE: tuple[Mutation, ...] = (
             "trainers",
         ),
     ),
-    *_of_trainers(
+    *of_trainers(
         "keras",
         (
             "left_is_who_stayed",
@@ -1019,5 +1021,7 @@ CATALOGUE: tuple[Mutation, ...] = (
             "variants",
         ),
     ),
+    *FURTHER,
+    *OF_EVIDENCE,
 )
 """All of them, by backend."""

@@ -262,7 +262,8 @@ def decay_apart_from_the_rate() -> Iterator[None]:
 def clipped_by_value() -> Iterator[None]:
     def make(original: Any, settings: Settings) -> optax.GradientTransformation:
         whole = original(replace(settings, clip_norm=None))
-        return optax.chain(optax.clip(settings.clip_norm or 0), whole)
+        clip = settings.clip_norm
+        return whole if clip is None else optax.chain(optax.clip(clip), whole)
 
     with _optimizer(make):
         yield

@@ -325,7 +325,8 @@ def rate_halved() -> Iterator[None]:
 @contextmanager
 def clipped_with_a_small_number() -> Iterator[None]:
     def clip(module: nn.Module, settings: Any) -> None:
-        nn.utils.clip_grad_norm_(module.parameters(), settings.clip_norm)
+        if settings.clip_norm is not None:
+            nn.utils.clip_grad_norm_(module.parameters(), settings.clip_norm)
 
     with changed(training, clip=clip):
         yield

@@ -643,3 +643,58 @@ def test_trainers_drop_the_share_that_is_asked_for(
     result = of_dropout(losses, "float64", drops=rate > 0)
     assert result.status == ("failed" if problem else "passed")
     assert problem in result.detail
+
+
+# What evidence cannot hold, and what is told of it
+
+
+def test_gradients_of_zeros_on_all_sides_prove_nothing() -> None:
+    zeros = {n: np.zeros_like(a) for n, a in VALUES.items() if n.startswith("gradients/")}
+    one, other = (case(name, {"float64": {**VALUES, **zeros}}) for name in ("torch", "flax"))
+    result = results(one, other)["gradients"]
+    assert result.status == "failed"
+    assert "all gradients of torch are 0" in result.detail
+
+
+def test_figures_of_dropout_that_are_no_numbers_fail() -> None:
+    arrays = {**VALUES, "own dropout/drop": np.full(4, np.nan)}
+    evidence = case("torch", {"float64": arrays}, dropouts={"drop": 0.5})
+    ((_, result),) = judge.dropout(evidence, "float64")
+    assert result.status == "failed"
+
+
+def test_a_dropout_layer_is_told_with_its_cause() -> None:
+    for row, kind in (
+        ([0.5, 1000, 0.4, 0], "scale"),
+        ([0.7, 1000, 0, 0], "dropout rate"),
+        ([0.5, 1000, 0, 0.1], "dropout"),
+    ):
+        arrays = {**VALUES, "own dropout/drop": np.array(row)}
+        evidence = case("torch", {"float64": arrays}, dropouts={"drop": 0.5})
+        ((_, result),) = judge.dropout(evidence, "float64")
+        assert result.first is not None
+        assert (result.first.layer, result.first.kind) == ("drop", kind)
+
+
+def test_rates_are_told_on_both_sides() -> None:
+    sides = [
+        case(n, {"float64": VALUES}, dropouts={"drop": r}) for n, r in (("a", 0.5), ("b", 0.3))
+    ]
+    result = judge.rates(Pair(sides[0], sides[1], "float64"))
+    assert result.first is not None
+    assert result.first.cause == "a drops 0.5 of the values, b 0.3"
+
+
+def test_the_first_tensor_that_is_not_the_same_is_told() -> None:
+    other = {n: a for n, a in VALUES.items() if n != "weights/bn.weight"}
+    result = results(case("torch", {"float64": VALUES}), case("flax", {"float64": other}))[
+        "tensors"
+    ]
+    assert result.first is not None
+    assert (result.first.layer, result.first.kind) == ("bn", "absent tensor")
+    changed = {**VALUES, "weights/bn.weight": np.zeros(4)}
+    result = results(case("torch", {"float64": VALUES}), case("flax", {"float64": changed}))[
+        "tensors"
+    ]
+    assert result.first is not None
+    assert result.first.kind == "zeros"

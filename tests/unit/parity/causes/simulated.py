@@ -30,7 +30,7 @@ def check(explain: Explain, plain: Any, odd: Any, kind: str, *words: str) -> Non
         assert cause is not None
         assert cause.kind == kind, cause
         parts = [part.split("torch")[0] for part in cause.text.split("; ")]
-        assert all(part.startswith("keras ") for part in parts), cause
+        assert all(part.startswith(("keras ", "keras's ")) for part in parts), cause
         about = "; ".join(parts)
         assert all(word in about for word in words), cause
     assert explain("torch", "keras", plain, plain) is None

@@ -67,7 +67,10 @@ def test_what_fits_nothing_is_not_explained(name: str, explain: Explain, plain: 
     for bad in (np.nan, np.inf):
         broken = plain.copy()
         broken.flat[1] = bad
-        assert explain("torch", "keras", plain, broken) is None
+        cause = explain("torch", "keras", plain, broken)
+        assert cause is not None
+        assert cause.kind == "not finite"
+        assert cause.text.startswith("keras has 1 of ")
         assert explain("torch", "keras", broken, broken) is None
     one = plain.copy()
     one.flat[len(one) // 2] += 0.125  # a single value
@@ -103,7 +106,10 @@ def test_training_that_fits_nothing_is_not_explained() -> None:
         assert explain_buffers("torch", "keras", old, x, new, odd) is None
     assert explain_buffers("torch", "keras", old, x * np.nan, new, old) is None
     broken = {"w": values(4) * np.nan}
-    assert explain_gradients("torch", "keras", {"w": values(4)}, broken) is None
+    cause = explain_gradients("torch", "keras", {"w": values(4)}, broken)
+    assert cause is not None
+    assert cause.kind == "not finite"
+    assert explain_gradients("torch", "keras", broken, broken) is None
 
 
 def test_unfamiliar_layers_are_not_explained() -> None:
