@@ -30,7 +30,14 @@ def explain_rates(
 
 
 def explain_own(
-    name: str, rate: float, share: float, *, unlike: bool, unscaled: bool, still: bool
+    name: str,
+    rate: float,
+    share: float,
+    *,
+    unlike: bool,
+    unscaled: bool,
+    still: bool,
+    alike: str = "",
 ) -> Cause | None:
     """What one side's dropout layer does by itself that its rate does not say.
 
@@ -41,9 +48,12 @@ def explain_own(
         unlike: Whether that is another share than chance explains.
         unscaled: Whether what is kept is not divided by the share that is to be kept.
         still: Whether values change in evaluation mode too.
+        alike: Of what the same values are dropped, if they are: "of several examples".
     """
     if still:
         return Cause("dropout", f"{name} changes values in evaluation mode")
+    if alike:
+        return Cause("masks", f"{name} drops the same values {alike}")
     if unlike:
         text = f"{name} keeps {share:.1%} of the values, where its rate is {figure(rate)}"
         return Cause("dropout rate", text)

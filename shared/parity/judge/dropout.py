@@ -48,10 +48,11 @@ def dropout(case: CaseEvidence, dtype: str) -> Iterator[tuple[str, Result]]:
             )
         if still != 0:
             problems.append(f"{name} changes its input in evaluation mode")
-        alike = expected**2 + (1 - expected) ** 2
+        shared, alike = "", expected**2 + (1 - expected) ** 2
         for of, (same, pairs) in zip(TWO_MASKS, figures[4:].reshape(-1, 2), strict=True):
             spread = (alike * (1 - alike) / pairs) ** 0.5 if pairs else np.inf
-            if abs(same - alike) > DROPOUT_DEVIATIONS * SHARED * spread:
+            if not abs(same - alike) <= DROPOUT_DEVIATIONS * SHARED * spread:
+                shared = shared or of
                 problems.append(
                     f"{name} drops the same values {of}: {same:.1%} are alike, in place of "
                     f"{alike:.1%}"
@@ -69,6 +70,7 @@ def dropout(case: CaseEvidence, dtype: str) -> Iterator[tuple[str, Result]]:
             unlike=unlike,
             unscaled=unscaled,
             still=still != 0,
+            alike=shared,
         )
         first = told("dropout", "training", name, f"what {name} keeps", float(scale), cause)
         yield name, Result("failed", detail="; ".join(problems), first=first)

@@ -126,6 +126,12 @@ def dropout_of_three_tenths() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def mask_of_one_column() -> Iterator[None]:
+    with instead(mlp, "nn", Dropout=partial(nn.Dropout, broadcast_dims=(1,))):
+        yield
+
+
 # Loss and gradients
 
 

@@ -20,6 +20,14 @@ FURTHER: tuple[Mutation, ...] = (
     *of(
         "torch",
         (
+            "mask_of_one_example",
+            "dropout drops the same values of all examples",
+            PERCEPTRON,
+            "dropout",
+            "dropout",
+            "masks",
+        ),
+        (
             "norm_epsilon_off_by_a_billionth",
             "layer norm's epsilon is a billionth more than 1e-5",
             ENCODER,
@@ -194,6 +202,14 @@ FURTHER: tuple[Mutation, ...] = (
     ),
     *of(
         "flax",
+        (
+            "mask_of_one_column",
+            "dropout drops an example whole, or nothing of it",
+            PERCEPTRON,
+            "dropout",
+            "dropout",
+            "masks",
+        ),
         (
             "convolution_without_bias",
             "convolutions have no bias",
@@ -383,6 +399,14 @@ FURTHER: tuple[Mutation, ...] = (
     ),
     *of(
         "keras",
+        (
+            "noise_of_one_example",
+            "dropout's noise has one shape for all examples",
+            PERCEPTRON,
+            "dropout",
+            "dropout",
+            "masks",
+        ),
         (
             "norm_epsilon_of_a_ten_thousandth",
             "batch norm's epsilon is 1.05e-5",

@@ -135,6 +135,15 @@ def dropout_left_out() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def noise_of_one_example() -> Iterator[None]:
+    def shared(rate: float, **options: Any) -> layers.Dropout:
+        return layers.Dropout(rate, noise_shape=(1, None), **options)
+
+    with instead(mlp, "layers", Dropout=shared):
+        yield
+
+
 # Loss
 
 

@@ -118,6 +118,17 @@ def last_log_softmax() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def mask_of_one_example() -> Iterator[None]:
+    class Shared(nn.Dropout):
+        def forward(self, x: Tensor) -> Tensor:
+            kept = torch.rand_like(x[:1]) >= self.p
+            return x * kept / (1 - self.p) if self.training else x
+
+    with instead(mlp, "nn", Dropout=Shared):
+        yield
+
+
 # Loss and gradients
 
 

@@ -56,6 +56,7 @@ def values() -> Arrays:
     return arrays
 
 
+EVEN = [0.5, 900, 0.5, 900, 0, 0]  # masks of a rate of 0.5
 UNLIKE = [0.58, 900, 0.58, 900, 0.58, 900]  # masks of a rate of 0.3
 VALUES = values()
 
@@ -657,7 +658,7 @@ def test_gradients_of_zeros_on_all_sides_prove_nothing() -> None:
 
 
 def test_figures_of_dropout_that_are_no_numbers_fail() -> None:
-    arrays = {**VALUES, "own dropout/drop": np.full(4, np.nan)}
+    arrays = {**VALUES, "own dropout/drop": np.full(10, np.nan)}
     evidence = case("torch", {"float64": arrays}, dropouts={"drop": 0.5})
     ((_, result),) = judge.dropout(evidence, "float64")
     assert result.status == "failed"
@@ -669,7 +670,7 @@ def test_a_dropout_layer_is_told_with_its_cause() -> None:
         ([0.7, 1000, 0, 0], "dropout rate"),
         ([0.5, 1000, 0, 0.1], "dropout"),
     ):
-        arrays = {**VALUES, "own dropout/drop": np.array(row)}
+        arrays = {**VALUES, "own dropout/drop": np.array([*row, *EVEN])}
         evidence = case("torch", {"float64": arrays}, dropouts={"drop": 0.5})
         ((_, result),) = judge.dropout(evidence, "float64")
         assert result.first is not None
