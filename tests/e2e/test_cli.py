@@ -16,6 +16,7 @@ from shared.predict import draw
 from tests.assertions import status
 from tests.conftest import Lend
 from tests.e2e.command import here, process
+from tests.flavours import exhaustive
 from tests.images import DRAWN, write_digits, write_scene
 from tests.printed import refused, strict
 
@@ -285,6 +286,7 @@ def test_parity_exits_with_its_verdict_and_writes_every_check(tmp_path: Path) ->
 
 
 @one
+@exhaustive  # docs/parity.md does the same
 def test_shards_are_merged_into_what_a_single_climb_gives(tmp_path: Path) -> None:
     climb = ("parity", "basic_net", "skip_mlp", "--no-trainings", "--dtype", "float64")
     proved = len(INSTALLED) > 1

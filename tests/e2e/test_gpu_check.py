@@ -31,7 +31,8 @@ def arguments_for(folder: Path) -> list[str]:
 
 @needs_both
 @pytest.mark.usefixtures("two_panels")
-@pytest.mark.parametrize("whole", [False, pytest.param(True, marks=exhaustive)])
+@exhaustive
+@pytest.mark.parametrize("whole", [False, True])
 def test_a_check_on_the_cpu_climbs_and_writes_both_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: bool
 ) -> None:
