@@ -89,8 +89,11 @@ def clear(kind: str) -> int:
 
 
 def prune(limit: int = LIMIT) -> None:
-    """Remove the evidence that was used longest ago until the rest is within a limit of bytes."""
-    rows = sorted(_files("evidence"))
+    """Remove the evidence that was used longest ago until the rest is within a limit of bytes.
+
+    Checks go last: they are small, and what spares a whole case where nothing changed.
+    """
+    rows = sorted(_files("evidence"), key=lambda row: (row[2].suffix == ".json", row[0]))
     total = sum(size for _, size, _ in rows)
     for _, size, path in rows:
         if total <= limit:

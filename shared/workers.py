@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -89,8 +90,13 @@ def context(backend: str, /) -> BaseContext:  # noqa: ARG001
     return multiprocessing.get_context("spawn")
 
 
+began_with: set[str] = set()
+"""In a worker: the modules that were there before its backend was loaded."""
+
+
 def _start(backend: str, whole: bool) -> float:
     """Import the backend in the worker; the seconds that it took."""
+    began_with.update(sys.modules)
     began = time.perf_counter()
     registry.load(backend, whole=whole)
     return time.perf_counter() - began

@@ -1,9 +1,10 @@
 """One cause, one line: the checks that failed, by what explains them, and those that nothing does.
 
-A check is explained by the first divergence that was located for it. Where none was, or one that
-fits no known convention, what was measured follows from a cause that was located further down the
-ladder in the same case, if the backend that departs there took part in it. What was counted, such
-as classes or right answers, only may.
+A check is explained by the first divergence that was located for it. Where none was, what was
+measured follows from a cause that was located further down the ladder in the same case, if the
+backend that departs there took part in it and the cause reaches its rung. What was counted, such as
+classes or right answers, only may, and so may what begins at a place of its own for no known
+reason.
 """
 
 from __future__ import annotations
@@ -17,6 +18,18 @@ from shared.parity.locate import Divergence
 
 _NAMED = 3
 """How many lines are named."""
+
+TRAINING = frozenset({"optimizers", "resume", "teacher-forced", "trainers", "variants"})
+
+REACHES = {
+    "dropout": frozenset({"dropout", "trainers", "variants"}),
+    "loss": TRAINING | {"loss", "gradients", "dropout", "edges"},
+    "gradients": TRAINING | {"gradients", "dropout", "edges"},
+    "buffers": TRAINING | {"buffers"},
+    **dict.fromkeys(TRAINING, TRAINING),
+}
+"""The rungs on which a cause may show that was met on one first; those of a pass forward reach all.
+"""
 
 Case = tuple[str, str]
 """An architecture and one of its cases."""
@@ -52,6 +65,12 @@ class Explanation:
         size = self.first.size
         return f"{where}: {who} differs {size} for no known reason; from there: {checks}{more}"
 
+    def add(self, check: Check, place: str) -> None:
+        """A check that failed for it, and the line where it did, if one is known."""
+        self.checks.append(check)
+        if place and place not in self.places:
+            self.places.append(place)
+
     @property
     def rungs(self) -> list[str]:
         """Those on which checks failed for it."""
@@ -75,49 +94,50 @@ def explain(checks: Iterable[Check]) -> tuple[list[Explanation], list[Check]]:
     by_case: dict[Case, list[Explanation]] = {}
     unexplained = []
     for check in bad:
-        case = (check.architecture, check.case)
-        if check.first is None or not check.first.cause:
+        case, first = _case(check), check.first if check.status == "failed" else None
+        odd = _odd(check, first, alike[_place(check)]) if first else ""
+        keys = _keys(check, first, odd) if first else []
+        cause = next((known[key] for key in keys if key in known), None)
+        if cause is None and not (first and first.cause):
             earlier = _followed(check, by_case.get(case, []))
             if earlier:
-                measured = check.difference is not None
+                measured = check.difference is not None and first is None
                 (earlier.checks if measured else earlier.perhaps).append(check)
                 continue
-        if check.first is None or check.status == "missing":
+        if first is None:
             unexplained.append(check)
             continue
-        odd = _odd(check, check.first, alike[_place(check)])
-        place = places.side(odd, check.first.place) if odd else check.first.place
-        keys = _keys(check, check.first, odd, place)
-        cause = next((known[key] for key in keys if key in known), None)
         if cause is None:
-            cause = Explanation(check.first, odd)
+            cause = Explanation(first, odd)
             causes.append(cause)
-        known |= dict.fromkeys(keys, cause)
-        cause.checks.append(check)
-        if place and place not in cause.places:
-            cause.places.append(place)
+        for key in keys:
+            known.setdefault(key, cause)
+        cause.add(check, places.side(odd, first.place) if odd else first.place)
         of_case = by_case.setdefault(case, [])
         if cause not in of_case:
             of_case.append(cause)
     return causes, unexplained
 
 
-def _keys(check: Check, first: Divergence, odd: str, place: str) -> list[tuple[str, ...]]:
+def _keys(check: Check, first: Divergence, odd: str) -> list[tuple[str, ...]]:
     """What is alike of divergences that have one cause: any of these.
 
     One line of a file may be of many layers and cases, and one cause, in the same words about the
-    backend that departs, of many lines. Of one layer they are of one kind.
+    backend that departs, of many lines. Where neither is known it is the layer.
     """
     between = odd or check.between
-    keys: list[tuple[str, ...]] = [
-        (between, first.kind, check.architecture, first.layer or first.point)
-    ]
+    place = places.side(odd, first.place) if odd else first.place
+    other = "".join(name for name in check.between.split("-") if name != odd) if odd else ""
+    words = first.cause.replace(other, "") if other else first.cause
     if place:
-        keys.append((between, first.kind, place))
-    if first.cause and odd:
-        other = "".join(name for name in check.between.split("-") if name != odd)
-        keys.append((between, first.kind, first.cause.replace(other, "")))
-    return keys
+        return [(between, first.kind, place), (between, first.kind, words)]
+    if words:
+        return [(between, first.kind, words)]
+    return [(between, check.architecture, first.layer or first.point)]
+
+
+def _case(check: Check) -> Case:
+    return check.architecture, check.case
 
 
 def _place(check: Check) -> tuple[str, ...]:
@@ -131,9 +151,12 @@ def _followed(check: Check, earlier: Sequence[Explanation]) -> Explanation | Non
     if check.status == "missing" or len(sides) < 2:  # or it is a backend held against itself
         return None
     for explanation in earlier:
-        if explanation.odd in sides or any(
-            check.between == other.between for other in explanation.checks
-        ):
+        own = [c for c in explanation.checks if (c.architecture, c.case) == _case(check)]
+        lowest, dtypes = own[0].rung, {c.dtype for c in own}
+        reaches = check.rung in REACHES.get(lowest, RUNGS)
+        known = bool({check.dtype, "float64"} & dtypes)  # what float32 alone shows is rounding
+        takes_part = explanation.odd in sides or any(check.between == c.between for c in own)
+        if reaches and known and takes_part:
             return explanation
     return None
 

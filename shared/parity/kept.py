@@ -246,7 +246,7 @@ def _base(backend: str, question: Question) -> str:
         "backend": backend,
         "formats": formats.FORMATS,
         "question": asdict(question),
-        "sources": sources.digest(("shared", panel)),
+        "sources": sources.digest(("shared", "triptych", panel)),
         **_surroundings(question.device),
     }
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()

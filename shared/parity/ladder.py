@@ -197,7 +197,8 @@ Collected = tuple[CaseEvidence, list[str]]
 
 
 def _collected(backend: str, plan: collect.Plan) -> Collected:  # in a worker
-    return collect.collect(backend, plan), sources.elsewhere()
+    evidence = collect.collect(backend, plan)
+    return evidence, sources.elsewhere(("shared", PANELS[backend]))
 
 
 @dataclass

@@ -173,7 +173,7 @@ class _Search:
         stacked = first.ndim > 2 and len(first) != batch == first.shape[1]
         if not stacked or first.shape != second.shape:
             return before, first, second
-        gaps = np.abs(first - second).reshape(len(first), -1).max(axis=1)
+        gaps = np.abs(first.astype(float) - second).reshape(len(first), -1).max(axis=1)
         near = 1e-6 * gaps.max()
         at = int(np.argmax(gaps > near))
         one, other = self.sides(mode)
@@ -184,7 +184,7 @@ class _Search:
             and array.shape[:2] == first.shape[:2]
             and name in other
             and array.shape == other[name].shape
-            and np.abs(array[at - 1] - other[name][at - 1]).max() <= near
+            and np.abs(array[at - 1].astype(float) - other[name][at - 1]).max() <= near
         }
         alone = {name: array for name, array in before.items() if len(array) == batch}
         return {**alone, **past}, first[at], second[at]

@@ -50,8 +50,9 @@ def place(backend: str, trace: Trace, first: Divergence) -> str:
 
 
 def side(backend: str, places: str) -> str:
-    """A backend's own among the places of a divergence."""
-    own = [each for each in places.split(", ") if each.startswith(f"{PANELS[backend]}/")]
+    """A backend's own among the places of a divergence; "torch#2" of a second file is PyTorch's."""
+    panel = PANELS.get(backend.partition("#")[0], "")
+    own = [each for each in places.split(", ") if panel and each.startswith(f"{panel}/")]
     return own[0] if own else ""
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
+from shared import workers
 from shared.panels import PANELS
 from shared.registry import FOLDER
 
@@ -24,8 +25,9 @@ def digest(packages: Iterable[str] = PACKAGES) -> str:
     whole = hashlib.sha256()
     for package in packages:
         for name, path in sorted(files(package).items()):
-            content = _content(path, state(path))
-            whole.update(f"{name}\0{content}\0".encode())
+            with contextlib.suppress(FileNotFoundError):  # it has gone this moment
+                content = _content(path, state(path))
+                whole.update(f"{name}\0{content}\0".encode())
     return whole.hexdigest()
 
 
@@ -65,16 +67,19 @@ def files(package: str) -> dict[str, Path]:
     }
 
 
-def elsewhere() -> list[str]:
-    """The modules of this process that are neither of this project nor installed, by their files.
+def elsewhere(packages: Iterable[str] = PACKAGES) -> list[str]:
+    """The modules of this process that are neither of these packages nor installed, by their files.
 
-    A panel may import a file that lies beside it, or anywhere on the path.
+    A panel may import a file that lies beside it, in another panel, or anywhere on the path. What
+    a worker was started with is no panel's.
     """
-    own = [FOLDER / package for package in (*PACKAGES, "triptych", "tests")]
-    prefixes = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
-    paths = {*sysconfig.get_paths().values(), *site.getsitepackages(), site.getusersitepackages()}
-    roots = [*own, *(Path(path).resolve() for path in prefixes | paths)]
-    known = [getattr(module, "__file__", None) for module in [*sys.modules.values()]]
+    own = [FOLDER / package for package in (*packages, "triptych")]
+    installed = [sysconfig.get_path(n) for n in ("stdlib", "platstdlib", "purelib", "platlib")]
+    paths = {*installed, *site.getsitepackages(), site.getusersitepackages()}
+    roots = [*own, *(Path(path).resolve() for path in paths)]
+    began = {"__main__", "__mp_main__", *workers.began_with}
+    modules = {name: module for name, module in [*sys.modules.items()] if name not in began}
+    known = [getattr(module, "__file__", None) for module in modules.values()]
     named = {Path(file) for file in known if isinstance(file, str)}
     files = {file.resolve() for file in named if file.is_absolute()}  # PyTorch makes some up
     return sorted(

@@ -122,6 +122,7 @@ def worst(outcome: Outcome) -> dict[tuple[str, str], Check]:
 def _failures(outcome: Outcome, console: Console) -> None:
     """A line for each cause, and what no cause explains; both in the order of the rungs."""
     told_before = {*outcome.errors.values()}
+    told_before |= {part for text in told_before for part in text.split("; ")}
     causes, others = explain(check for check in outcome.checks if check.detail not in told_before)
     for cause in causes[:_SHOWN]:
         console.print(cause.text, style="bold red", highlight=False, soft_wrap=True)

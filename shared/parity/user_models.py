@@ -624,7 +624,9 @@ class _Watched:
         return samples.dropout_mask(self.rates.get(name, 0.0), name, shape)
 
     def _own_dropout(self, probe: Probe, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """What the framework's own dropout does."""
+        """What the framework's own dropout does; masks that are shared may be meant."""
         rates = {n: rate for n, rate in probe.dropouts().items() if rate > 0}
         shares = collect.own_dropout(probe, inputs, rates)
+        for figures in shares.values():
+            figures[4:] = 0
         return self._under("own dropout", shares)

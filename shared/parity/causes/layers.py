@@ -68,6 +68,8 @@ def explain_layer(
         train: Whether the layer was in training mode.
         others: The tensors of the network's other layers, by name: perhaps it has theirs.
     """
+    if not (a_in.ndim and a_out.ndim and b_in.ndim and b_out.ndim):
+        return None
     if (cause := not_finite(a_name, b_name, a_out, b_out)) is not None:
         return cause
     if not usable(a_in, a_out, b_in, b_out, *weights.values()) or a_out.shape != b_out.shape:

@@ -361,6 +361,8 @@ def _decays_of_some(step: _Step, rate: float, rest: np.ndarray) -> Iterator[_Cho
     shares = []
     for index in range(len(step.names)):
         w, left = (array[step.tensor == index] for array in (step.weight, rest))
+        if not np.vdot(w, w):
+            return  # none of its values is among those that are looked at
         shares.append(-float(np.vdot(w, left) / (np.vdot(w, w) or 1)) / rate)
     largest = max(shares)
     alike = [share > 0 and abs(share / largest - 1) < 1e-5 for share in shares]

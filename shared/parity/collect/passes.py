@@ -56,12 +56,13 @@ def own_dropout(probe: Probe, inputs: Arrays, rates: Mapping[str, float]) -> Arr
     By layer: the share that is kept, of how many; how far the kept ones are from being scaled by
     1 / (1 - rate), of the largest; the largest change in evaluation mode; and three shares that are
     kept alike, or dropped alike, each followed by its number of pairs of values: of neighbouring
-    examples, of neighbours within an example, and of the layer before that has the same shape.
+    examples, of neighbours within an example, and of the layer before that has the same rate and
+    shape.
     """
     own = probe.watch(inputs, train=True, dropout="own")
     still = probe.watch(inputs, train=False, dropout="own")
     figures: Arrays = {}
-    masks: dict[tuple[int, ...], np.ndarray] = {}
+    masks: dict[tuple[float, tuple[int, ...]], np.ndarray] = {}
     for name, rate in rates.items():
         before, after = own[f"{name}:in"], own[f"{name}:out"]
         counts = before != 0
@@ -74,14 +75,30 @@ def own_dropout(probe: Probe, inputs: Arrays, rates: Mapping[str, float]) -> Arr
                 kept.sum() / counts.sum(),
                 counts.sum(),
                 off.max(initial=0) / np.abs(before).max(),
-                np.abs(still[f"{name}:out"] - still[f"{name}:in"]).max(),
+                _changed(still, name),
                 *_alike([_neighbours(mask, 0)]),
                 *_alike(within),
-                *_alike([(mask, masks[mask.shape])] if mask.shape in masks else []),
+                *_alike(_comparable(mask, masks.get((rate, mask.shape)))),
             ]
         )
-        masks[mask.shape] = mask
+        masks[rate, mask.shape] = mask
     return figures
+
+
+def _changed(still: Mapping[str, np.ndarray], name: str) -> float:
+    """How far a layer changes values in evaluation mode; it may not be called there."""
+    if f"{name}:out" not in still:
+        return 0.0
+    return float(np.abs(still[f"{name}:out"] - still[f"{name}:in"]).max())
+
+
+def _comparable(
+    mask: np.ndarray, earlier: np.ndarray | None
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """A mask and one before it, unless it only sees what that one kept: a layer right behind."""
+    if earlier is None or not np.any((earlier == 0) & ~np.isnan(mask)):
+        return []
+    return [(mask, earlier)]
 
 
 def _neighbours(mask: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:

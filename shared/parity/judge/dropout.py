@@ -44,7 +44,7 @@ def dropout(case: CaseEvidence, dtype: str) -> Iterator[tuple[str, Result]]:
             problems.append(f"{name} keeps {share:.1%} in place of {expected:.1%}")
         if unscaled:
             problems.append(
-                f"{name} scales what it keeps by another number than {1 / expected:.3g}"
+                f"{name} scales what it keeps by another number than {_scale(expected)}"
             )
         if still != 0:
             problems.append(f"{name} changes its input in evaluation mode")
@@ -74,3 +74,8 @@ def dropout(case: CaseEvidence, dtype: str) -> Iterator[tuple[str, Result]]:
         )
         first = told("dropout", "training", name, f"what {name} keeps", float(scale), cause)
         yield name, Result("failed", detail="; ".join(problems), first=first)
+
+
+def _scale(kept: float) -> str:
+    """By what is multiplied that is kept."""
+    return f"{1 / kept:.3g}" if kept else "any"

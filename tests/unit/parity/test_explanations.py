@@ -60,7 +60,46 @@ def test_what_follows_from_a_cause_is_explained_by_it() -> None:
     ]
     (cause,), others = explain(checks)
     assert others == []
-    assert cause.text.endswith("; explains 3 checks, and perhaps 1 more")
+    assert cause.text.endswith("; explains 2 checks, and perhaps 2 more")
+
+
+def test_a_cause_explains_only_what_it_reaches() -> None:
+    rate = replace(UNKNOWN, kind="dropout rate", cause="flax drops 0.4 of the values, torch 0.5")
+    rounded = replace(GELU, kind="precision", cause="flax's values are rounded to bfloat16")
+    out_of_reach = [
+        check("edges", "torch-flax", difference=0.3),
+        check("resume", "torch-flax", difference=0.3),
+    ]
+    trained = check("trainers", "torch-flax", difference=0.3)
+    dropped = check("dropout", "torch-flax", rate, difference=0.1)
+    (cause,), others = explain([*out_of_reach, dropped, trained])
+    assert cause.checks == [dropped, trained]
+    assert others == out_of_reach
+    exact = check("gradients", "torch-flax", difference=0.3)
+    (cause,), others = explain(
+        [check("forward", "torch-flax", rounded, difference=0.1, dtype="float32"), exact]
+    )
+    assert len(cause.checks) == 1
+    assert others == [exact]
+
+
+def test_another_cause_at_the_same_place_has_its_own_words() -> None:
+    half = replace(UNKNOWN, kind="scale", cause="torch's loss is half of flax's")
+    bits = replace(UNKNOWN, kind="scale", cause="flax's loss is in nats, torch's in bits")
+    causes, _ = explain(
+        [
+            check("loss", "torch-flax", half, difference=0.1),
+            check("loss", "torch-flax", bits, difference=0.1, case="another"),
+        ]
+    )
+    assert [cause.first.cause for cause in causes] == [half.cause, bits.cause]
+
+
+def test_files_of_one_backend_are_told_apart() -> None:
+    first = replace(GELU, cause="torch#2 applies tanh gelu, torch relu", place="")
+    (cause,), _ = explain([check("forward", "torch-torch#2", first, difference=0.1)])
+    assert cause.odd == "torch#2"
+    assert cause.text.startswith("the input of fc3: torch#2 applies tanh gelu")
 
 
 def test_what_does_not_follow_is_not_explained() -> None:
@@ -83,10 +122,11 @@ def test_two_causes_are_two_lines() -> None:
     momentum = replace(
         UNKNOWN, kind="nesterov", cause="keras takes plain momentum, torch Nesterov's"
     )
+    since_flax = replace(momentum, cause="keras takes plain momentum, flax Nesterov's")
     causes, others = explain(
         [
             check("optimizers", "torch-keras", momentum, difference=0.1),
-            check("optimizers", "flax-keras", momentum, difference=0.1),
+            check("optimizers", "flax-keras", since_flax, difference=0.1),
             check("forward", "torch-flax", GELU, difference=0.2),
         ]
     )

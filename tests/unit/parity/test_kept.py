@@ -371,6 +371,17 @@ def test_what_was_used_longest_ago_goes_first(folder: Path) -> None:
     ]
 
 
+def test_checks_go_last(folder: Path) -> None:
+    """They are small, and spare a whole case where nothing changed."""
+    one = opened()
+    one.write_checks({"torch": key()}, CHECKS, {"torch": VERSIONS})
+    for path in folder.iterdir():
+        os.utime(path, (1, 1))  # they were used longest ago
+    one.write(key(), SPEC, some_evidence(), VERSIONS)
+    caches.prune(sum(path.stat().st_size for path in folder.iterdir()) - 1)
+    assert [path.suffix for path in folder.iterdir()] == [".json"]
+
+
 def test_evidence_that_would_drive_out_all_other_is_not_kept(folder: Path) -> None:
     one = opened()
     one.limit = 64

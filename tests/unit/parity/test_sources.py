@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -118,6 +119,29 @@ def test_modules_from_elsewhere_are_named(tmp_path: Path, monkeypatch: pytest.Mo
     importlib.import_module("helper_from_elsewhere")
     assert {*sources.elsewhere()} - {*before} == {str(helper.resolve())}
     monkeypatch.delitem(sys.modules, "helper_from_elsewhere")
+
+
+def test_another_panel_is_from_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its files are not in the key of this one's evidence."""
+    helper = ModuleType("keras_impl.helper")
+    helper.__file__ = str(FOLDER / "keras_impl" / "helper.py")
+    monkeypatch.setitem(sys.modules, "keras_impl.helper", helper)
+    assert helper.__file__ in sources.elsewhere(("shared", "torch_impl"))
+    assert helper.__file__ not in sources.elsewhere(("shared", "keras_impl"))
+
+
+def test_a_file_that_goes_while_it_is_read_ends_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Editors leave files for a moment."""
+    before = sources.digest()
+    original = sources.files
+    monkeypatch.setattr(
+        sources,
+        "files",
+        lambda package: original(package) | {f"{package}/4913": folder / package / "4913"},
+    )
+    assert sources.digest() == before
 
 
 def test_this_project_and_what_is_installed_are_not_from_elsewhere() -> None:
