@@ -227,7 +227,9 @@ class _Search:
                     values = one["value"].item(), other["value"].item()
                     cause = causes.explain_loss(*self.names, *values, self.sizes())
                     sides = (one["value"], other["value"])
-                    cause = cause or causes.explain_terms(*self.names, *sides, self.terms())
+                    terms = self.terms()
+                    if self.dtype == "float64" or len(terms) == 1:  # rounding fits one of many
+                        cause = cause or causes.explain_terms(*self.names, *sides, terms)
                 return self.divergence("training", "", "the loss of equal outputs", size, cause)
         return None
 

@@ -22,6 +22,7 @@ from shared.parity.causes.match import (
     Problem,
     Reading,
     examples,
+    multiple,
     rounding,
     tell_apart,
     tolerance,
@@ -127,7 +128,7 @@ def _scaled(
         return
     dropped = seen & ~kept
     if not dropped.any():
-        fact = Fact("scale", f"multiplies by {factor:.6g}")
+        fact = Fact("scale", f"multiplies by {multiple(factor, 1e-6)}")
         yield Reading(factor * x, chain_facts(name, activation, *step.facts, fact))
     elif factor > 1 + 1e-6 and ((x[dropped] > 0).any() or not (x[seen] < 0).any()):
         rate = 1 - 1 / factor

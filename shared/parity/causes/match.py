@@ -127,6 +127,18 @@ def figure(value: float, near: float = 1e-7) -> str:
     )
 
 
+def apart(value: float, other: float, near: float = 1e-7) -> tuple[str, str]:
+    """Two numbers with as many digits as tell them, and tell them apart."""
+    gap_between = abs(value - other) / max(abs(value), abs(other), 1e-300)
+    near = min(near, gap_between / 4) if gap_between else near
+    return figure(value, near), figure(other, near)
+
+
+def multiple(factor: float, near: float = 1e-7) -> str:
+    """A factor with as many digits as tell it from 1."""
+    return apart(factor, 1.0, near)[0]
+
+
 def digits(value: float) -> int:
     """How many digits a number has that was chosen by people; 17 where it has too many for that."""
     text = figure(value, 1e-9)

@@ -16,7 +16,15 @@ from scipy import special
 
 from shared.differences import gap
 from shared.parity.causes.formulas import ACTIVATIONS
-from shared.parity.causes.match import CLOSER, Cause, figure, rounding, tolerance, usable
+from shared.parity.causes.match import (
+    CLOSER,
+    Cause,
+    figure,
+    multiple,
+    rounding,
+    tolerance,
+    usable,
+)
 
 
 def not_finite(a_name: str, b_name: str, a: np.ndarray, b: np.ndarray) -> Cause | None:
@@ -143,7 +151,7 @@ def _scaled(a_name: str, b_name: str, a: np.ndarray, b: np.ndarray, limit: float
     factor = float(np.vdot(a, b) / (np.vdot(a, a) or 1))
     if factor and gap(b, factor * a) <= limit:
         large, small = (b_name, a_name) if abs(factor) > 1 else (a_name, b_name)
-        times = figure(max(factor, 1 / factor, key=abs), 1e-6)
+        times = multiple(max(factor, 1 / factor, key=abs), 1e-6)
         return Cause("scale", f"{large}'s output is {times} times {small}'s")
     offset = float((b - a).mean())
     if gap(b, a + offset) <= limit:

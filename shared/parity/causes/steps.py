@@ -19,7 +19,9 @@ from shared.parity.causes.match import (
     Fact,
     Problem,
     Reading,
+    apart,
     figure,
+    multiple,
     rounding,
     tell_apart,
     usable,
@@ -88,7 +90,7 @@ def _scale(a_name: str, b_name: str, told: Mapping[str, list[float]]) -> Cause |
         if abs(square / ratio**2 - 1) > 1e-6:
             return None
     large, small, factor = (b_name, a_name, ratio) if ratio > 1 else (a_name, b_name, 1 / ratio)
-    return Cause("scale", f"{large}'s gradients are {figure(factor, 1e-6)} times {small}'s")
+    return Cause("scale", f"{large}'s gradients are {multiple(factor, 1e-6)} times {small}'s")
 
 
 def _shares(
@@ -102,13 +104,13 @@ def _shares(
         odd, plain, share, other = b_name, a_name, shares[1], shares[0]
     if slot != MOMENTUM:
         number = "first" if slot == "exp_avg" else "second"
-        ours, theirs = (figure(1 - value, 1e-6) for value in (share, other))
+        ours, theirs = apart(1 - share, 1 - other, 1e-6)
         text = f"{odd}'s beta of the {number} moment is {ours}, {plain}'s {theirs}"
         return Cause("beta", text)
     rate = float(settings.learning_rate) * next(factors(settings, 0))[1]
     if abs(share / rate + 1) < 1e-6:
         return Cause("momentum", f"{odd}'s momentum sums steps, {plain}'s gradients")
-    ours, theirs = (figure(value, 1e-6) for value in (share, other))
+    ours, theirs = apart(share, other, 1e-6)
     text = f"{odd} takes {ours} of a gradient into its momentum, {plain} {theirs}"
     return Cause("dampening", text)
 

@@ -17,6 +17,7 @@ from shared.parity.causes.match import (
     Fact,
     Problem,
     Reading,
+    multiple,
     tell_apart,
     tolerance,
     usable,
@@ -157,7 +158,9 @@ def _scaled(a_name: str, b_name: str, a: Tensors, b: Tensors, near: float) -> Ca
                     f"every gradient of {more} is {whole:g} times {less}'s: "
                     "the losses are averaged or weighted otherwise",
                 )
-        return Cause("scale", f"every gradient of {more} is {factor:.6g} times {less}'s")
+        return Cause(
+            "scale", f"every gradient of {more} is {multiple(factor, 1e-6)} times {less}'s"
+        )
     lengths = [
         float(np.linalg.norm(side[name])) for name in factors if abs(factors[name] - 1) > near
     ]

@@ -7,6 +7,7 @@ from shared.parity.causes import (
     explain_buffers,
     explain_gradients,
     explain_update,
+    match,
 )
 from tests.unit.parity.causes.simulated import (
     Array,
@@ -122,3 +123,19 @@ def test_unfamiliar_layers_are_not_explained() -> None:
     x = values(3, 5)
     assert between()("torch", "keras", x, x + 1) is None
     assert between(fc=values(4, 5))("torch", "keras", x, x + 1) is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "texts"),
+    [
+        (0.999, 0.99, ("0.999", "0.99")),
+        (0.999, float(np.float32(0.999)), ("0.999", "0.99900001")),
+        (1.0, 1.0 + 1e-9, ("1", "1.000000001")),
+        (0.5, 0.5, ("0.5", "0.5")),
+    ],
+)
+def test_figures_that_differ_are_told_apart(
+    one: float, other: float, texts: tuple[str, str]
+) -> None:
+    assert match.apart(one, other, 1e-6) == texts
+    assert match.multiple(1 + 1e-9, 1e-6) == "1.000000001"
