@@ -98,7 +98,8 @@ def _arrays(
     if evidence.dropouts or drops(network):
         yield "dropout loss/value", ()
         yield from ((f"dropout gradients/{name}", shape) for name, shape in trained.items())
-        yield from ((f"own dropout/{name}", (10,)) for name in evidence.dropouts)
+        figures = (recipes.DROPOUT_FIGURES,)
+        yield from ((f"own dropout/{name}", figures) for name in evidence.dropouts)
     yield from _trainings(case, asked, evidence, dtype, tensors, trained)
     for variant in VARIANTS:
         for name in asked.combinations:

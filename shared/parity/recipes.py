@@ -26,6 +26,9 @@ BATCH = 3
 DROPPED = 16
 """Examples that a framework's own dropout is looked at in."""
 
+DROPOUT_FIGURES = 10
+"""How many figures there are of a dropout layer: see `shared.parity.collect.own_dropout`."""
+
 TRAINED_BATCH = 2
 """Examples in a step of a training."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from shared.parity import causes
+from shared.parity import causes, recipes
 from shared.parity.evidence import CaseEvidence
 from shared.parity.judge.results import Result
 from shared.parity.locate import told
@@ -14,9 +14,6 @@ from shared.parity.locate import told
 DROPOUT_DEVIATIONS = 6.0
 SHARED = 3**0.5
 """How much less neighbours tell than pairs of their own: each value is in two of them."""
-
-FIGURES = 10
-"""How many figures there are of a layer: see `shared.parity.collect.own_dropout`."""
 
 TWO_MASKS = ("of several examples", "within an example", "as the layer before")
 SCALED = 1e-5
@@ -30,7 +27,7 @@ def dropout(case: CaseEvidence, dtype: str) -> Iterator[tuple[str, Result]]:
     And masks that are drawn anew for each value, as far as there are enough to tell.
     """
     for name, figures in case.under(dtype, "own dropout").items():
-        if figures.shape != (FIGURES,):
+        if figures.shape != (recipes.DROPOUT_FIGURES,):
             continue  # it is missing
         share, count, scale, still = figures[:4]
         expected = 1 - case.dropouts[name]
