@@ -2,11 +2,15 @@
 
 import ctypes
 import sys
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+
+from flax_impl.engine import products
+from flax_impl.engine.rewriting import Rules, rewritten
 
 # Fused operations written in one piece are most of the time that compiling takes on a CPU.
 _OPTIONS = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
@@ -22,16 +26,28 @@ def _known(name: str, value: int) -> bool:
     return True
 
 
-def quickly(variables: Any = None) -> dict[str, Any]:
-    """Options with which XLA compiles about five times as fast.
+def quickly() -> dict[str, Any]:
+    """Options with which XLA compiles about five times as fast."""
+    return {name: value for name, value in _OPTIONS.items() if _known(name, value)}
 
-    A network with such `variables` is to be computed: in float64 XLA has no library for
-    convolutions, and its own loops for them are slow unless they are optimised.
+
+def exactly(
+    function: Callable[..., Any], variables: Any, device: str, *rules: Rules
+) -> Callable[..., Any]:
+    """A function compiled for a few computations that are to show what a network means.
+
+    Args:
+        function: Anything that `jax.jit` takes without static arguments.
+        variables: The network's, of which its kernels tell whether it has convolutions of images.
+        device: Where it is computed.
+        rules: What is computed otherwise besides, see `rewriting`.
     """
-    arrays = jax.tree.leaves(variables)
-    loops = any(array.ndim == 4 and array.dtype == "float64" for array in arrays)
-    options = {**_OPTIONS, "xla_backend_optimization_level": 1} if loops else _OPTIONS
-    return {name: value for name, value in options.items() if _known(name, value)}
+    kernels = [x for x in jax.tree.leaves(variables) if x.ndim >= 4 and x.dtype == "float64"]
+    if kernels and device == "cpu":
+        rules = (*rules, products.RULES)
+    if rules:
+        function = rewritten(function, *rules)
+    return jax.jit(function, compiler_options=quickly())
 
 
 @cache

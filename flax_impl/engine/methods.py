@@ -83,9 +83,9 @@ class FlaxMethods:
             floats = [x if kind else None for x, kind in zip(arrays, kinds, strict=True)]
             others = [None if kind else x for x, kind in zip(arrays, kinds, strict=True)]
             differentiated = jax.grad(total, argnums=(0, 1))
-            compiled = jax.jit(differentiated, compiler_options=compiling.quickly(state))
+            compiled = compiling.exactly(differentiated, model.variables, model.device)
             gradients = compiled(state["params"], floats, others)
-            return max(float(jnp.abs(x).max()) for x in jax.tree.leaves(gradients))
+            return max(float(np.abs(x).max()) for x in jax.tree.leaves(gradients))
 
     def batches(self, batches: Sequence[tuple[Arrays, np.ndarray]]) -> dict[str, np.ndarray]:
         """What `predict_batch` and `evaluate` say."""

@@ -11,10 +11,10 @@ from flax import traverse_util
 from jax import Array
 
 from flax_impl import training
-from flax_impl.engine import compiling, weights
+from flax_impl.engine import compiling, tuning, weights
 from flax_impl.engine.computing import computing, in_mode
 from flax_impl.engine.precision import Mixed
-from flax_impl.engine.tuning import tuned
+from flax_impl.engine.rewriting import rewritten
 from flax_impl.inference import InferenceModel
 from shared import reprs
 from shared.boundary import by_name, check_decodes, check_inputs, kept
@@ -79,9 +79,11 @@ class FlaxModel:
         slow = self.variant == "tuned" and self.device == "cpu"
         if slow:
             compiling.give_memory_back()
+        rules = [tuning.rules(purpose)] if slow else []
         # float32 is compiled as people run it; float64 is asked for what a network means.
-        options = compiling.quickly(self.variables) if self.dtype == "float64" else None
-        return jax.jit(tuned(function, purpose) if slow else function, compiler_options=options)
+        if self.dtype == "float64":
+            return compiling.exactly(function, self.variables, self.device, *rules)
+        return jax.jit(rewritten(function, *rules) if rules else function)
 
     def step(
         self, task: Task, settings: Settings, function: Callable[..., Any], purpose: str

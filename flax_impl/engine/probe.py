@@ -133,7 +133,7 @@ class FlaxProbe:
             return state.get(_SEEN, {})
 
         with model.computing():
-            compiled = jax.jit(run, compiler_options=compiling.quickly(model.variables))
+            compiled = compiling.exactly(run, model.variables, model.device)
             return watcher.arrays(compiled(model.variables, model.inputs(inputs)))
 
     def trace(self, inputs: Arrays) -> Trace:
@@ -193,8 +193,12 @@ class FlaxProbe:
             differentiated = jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)
             # float32 is compiled as people run it; float64 and masks are for meaning.
             exact = model.dtype == "float64" or callable(dropout)
-            options = compiling.quickly(model.variables) if exact else None
-            self._compiled[key] = (watcher, jax.jit(differentiated, compiler_options=options))
+            self._compiled[key] = (
+                watcher,
+                compiling.exactly(differentiated, model.variables, model.device)
+                if exact
+                else jax.jit(differentiated),
+            )
         watcher, compiled = self._compiled[key]
         with model.computing():
             inputs = model.inputs({name: batch[name] for name in network.inputs})

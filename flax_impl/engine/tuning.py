@@ -1,7 +1,6 @@
 """The tuned variant: any JAX function, with what XLA computes slowly on a CPU written otherwise.
 
-`tuned(function)` traces the function to a jaxpr and evaluates that again, equation by equation. A
-few primitives are computed by other means, which give the same numbers but for rounding:
+A few primitives are computed by other means, which give the same numbers but for rounding:
 
 - convolutions 3x3 with stride 1, and their gradients, by Winograd's F(2x2, 3x3), which needs 4
   products where a convolution has 9 (Lavin and Gray, 2016, arXiv:1509.09308);
@@ -15,14 +14,15 @@ a whole train step. What it gives can be differentiated and compiled again.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial, reduce, wraps
+from collections.abc import Callable, Sequence
+from functools import partial, reduce
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
-from jax.extend.core import ClosedJaxpr, Literal
+
+from flax_impl.engine.rewriting import Rules, rewritten
 
 FEWEST_PRODUCTS = {"training": 16 * 32, "inference": 64 * 64}
 """With fewer pairs of channels, transforming the pixels costs more than Winograd's method saves. In
@@ -50,9 +50,6 @@ TRANSFORMED = 20 << 20
 kernel or in Winograd's method: what stays in a cache is not read from memory again."""
 
 
-Rules = Mapping[str, Callable[..., Any]]
-
-
 def tuned(function: Callable[..., Any], purpose: str = "training") -> Callable[..., Any]:
     """The same function of arrays, computed by what is faster on a CPU.
 
@@ -60,54 +57,17 @@ def tuned(function: Callable[..., Any], purpose: str = "training") -> Callable[.
         function: Anything that `jax.jit` takes without static arguments.
         purpose: "training", for a function with gradients in it, or "inference".
     """
-    rules: Rules = {
+    return rewritten(function, rules(purpose))
+
+
+def rules(purpose: str = "training") -> Rules:
+    """What is computed otherwise, by the names of JAX's primitives; as `tuned`."""
+    return {
         "conv_general_dilated": partial(
             _convolution, fewest=FEWEST_PRODUCTS[purpose], tiles=FEWEST_TILES[purpose]
         ),
         "select_and_scatter_add": _max_pool_gradient,
     }
-
-    @wraps(function)
-    def faster(*arguments: Any, **named: Any) -> Any:
-        traced, shapes = jax.make_jaxpr(function, return_shape=True)(*arguments, **named)
-        outputs = _evaluate(traced, jax.tree.leaves((arguments, named)), rules)
-        return jax.tree.unflatten(jax.tree.structure(shapes), outputs)
-
-    return faster
-
-
-def _evaluate(traced: ClosedJaxpr, arguments: Sequence[Any], rules: Rules) -> list[Any]:
-    """Compute what a jaxpr says, by the rules where one gives something."""
-    jaxpr = traced.jaxpr
-    values: dict[Any, Any] = dict(zip(jaxpr.constvars, traced.consts, strict=True))
-    values.update(zip(jaxpr.invars, arguments, strict=True))
-
-    def read(variable: Any) -> Any:
-        return variable.val if isinstance(variable, Literal) else values[variable]
-
-    for equation in jaxpr.eqns:
-        primitive, operands = equation.primitive, [read(variable) for variable in equation.invars]
-        evaluated = None
-        if primitive.name in ("jit", "pjit"):  # becomes part of the function around it
-            evaluated = _evaluate(equation.params["jaxpr"], operands, rules)
-        elif primitive.name in rules:
-            evaluated = rules[primitive.name](*operands, **equation.params)
-        if evaluated is None:
-            inside = {name: _within(value, rules) for name, value in equation.params.items()}
-            with equation.ctx.manager:
-                evaluated = primitive.bind(*operands, **primitive.get_bind_params(inside))
-        outputs = evaluated if primitive.multiple_results else [evaluated]
-        values.update(zip(equation.outvars, outputs, strict=True))
-    return [read(variable) for variable in jaxpr.outvars]
-
-
-def _within(parameter: Any, rules: Rules) -> Any:
-    """An equation's parameter; the bodies of loops and the branches of conditions tuned too."""
-    if isinstance(parameter, tuple) and any(isinstance(one, ClosedJaxpr) for one in parameter):
-        return tuple(_within(one, rules) for one in parameter)
-    if not isinstance(parameter, ClosedJaxpr):
-        return parameter
-    return jax.make_jaxpr(lambda *inputs: _evaluate(parameter, inputs, rules))(*parameter.in_avals)
 
 
 Pair = tuple[int, int]

@@ -225,14 +225,13 @@ def is_whole(spec: Spec, case: Case) -> bool:
 def has_trainers(spec: Spec, case: Case) -> bool:
     """Whether the trainers of both variants are compared on a case.
 
-    They are on the first two whole networks, and on those of which the spec says so. Trainers and
-    their evaluations take far longest to compile. The other cases show what a network is by other
-    arguments: of these both variants' outputs, losses and gradients are compared.
+    They are on the whole network with least to do, and on those of which the spec says so. Trainers
+    and their evaluations take far longest to compile. The other cases show what a network is by
+    other arguments: of these both variants' outputs, losses and gradients are compared.
     """
     if spec.task is None or not is_whole(spec, case):
         return False
-    first = [one for one in spec.cases if is_whole(spec, one)][:2]
-    return case.trainers or case in first or case == trained_case(spec)
+    return case.trainers or case == trained_case(spec)
 
 
 def trained_case(spec: Spec) -> Case | None:

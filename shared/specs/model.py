@@ -71,7 +71,7 @@ class Case:
     parameters: int
     buffers: int = 0
     trainers: bool = False
-    """Whether trainers are compared on it too; they are on the first two whole networks anyway."""
+    """Whether trainers are compared on it too; they are on the smallest whole network anyway."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ def evidence_of(**arrays: np.ndarray) -> CaseEvidence:
 def test_outputs_are_those_of_the_spec() -> None:
     assert _outputs(evidence_of(**FORWARD), CASE, "float64").status == "passed"
     wrong = _outputs(
-        evidence_of(**{**FORWARD, "forward/2/logits": np.zeros((2, 9))}), CASE, "float64"
+        evidence_of(**{**FORWARD, "forward/7/logits": np.zeros((7, 9))}), CASE, "float64"
     )
     assert wrong.status == "failed"
     assert wrong.detail.startswith("batch 2 gives {'logits': ((2, 9), 'float64')}, where the spec")

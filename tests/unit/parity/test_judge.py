@@ -31,7 +31,7 @@ def values() -> Arrays:
     arrays: dict[str, Any] = {
         "inputs/image": RANDOM.normal(size=(2, 4, 6, 3)),
         "targets/label": np.array([1, 2], np.int32),
-        "forward/2/logits": RANDOM.normal(size=(2, 5)),
+        "forward/7/logits": RANDOM.normal(size=(7, 5)),
         "loss/value": np.array(1.25),
         "gradients/conv.weight": RANDOM.normal(size=(4, 3, 3, 3)),
         "gradients/bn.weight": RANDOM.normal(size=4),
@@ -108,7 +108,7 @@ def test_equal_evidence_passes_every_rung() -> None:
 @pytest.mark.parametrize(
     ("name", "rung"),
     [
-        ("forward/2/logits", "forward"),
+        ("forward/7/logits", "forward"),
         ("training/conv:out", "activations"),
         ("training/bn:out", "activations"),
         ("loss/value", "loss"),
@@ -269,7 +269,7 @@ def test_float32_is_held_to_the_rounding_that_was_measured() -> None:
 def test_what_is_not_finite_measures_no_rounding() -> None:
     clean = both(1e-7, 1e-7)["forward"]
     nan = np.full((2, 5), np.nan, np.float32)
-    broken = both(1e-7, 1e-7, **{"forward/2/logits": nan})["forward"]
+    broken = both(1e-7, 1e-7, **{"forward/7/logits": nan})["forward"]
     assert clean.status == "passed"
     assert broken.status == "failed"
     assert "not finite" in broken.detail

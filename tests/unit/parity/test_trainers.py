@@ -290,10 +290,12 @@ def test_variants_are_the_same_by_their_own_rounding() -> None:
     assert judge.variants(nothing, "float64").status == "failed"
 
 
-def test_trainers_are_of_the_first_two_whole_networks_and_of_those_that_say_so() -> None:
+def test_trainers_are_of_the_smallest_whole_network_and_of_those_that_say_so() -> None:
     for spec in SPECS.values():
         whole = [case for case in spec.cases if recipes.is_whole(spec, case)]
-        right = [case for case in whole if case in whole[:2] or case.trainers]
+        others = [case for case in whole if case != spec.cases[0]] or whole
+        smallest = min(others, key=lambda case: case.parameters, default=None)
+        right = [case for case in whole if case == smallest or case.trainers]
         actual = [case for case in spec.cases if recipes.has_trainers(spec, case)]
         assert actual == (right if spec.task else [])
         for case in spec.cases:
