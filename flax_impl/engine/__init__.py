@@ -6,7 +6,7 @@
 - `model` is a network behind the shared interface, and `probe` what watches one.
 - `weights` gives variables their canonical names, `trace` tells what runs.
 - `computing` sets the dtype, the device and the mode, `compiling` says how XLA compiles.
-- `precision` computes in bfloat16, and `tuning` is the fastest variant. `products` computes
-  float64's convolutions where XLA is slow; it and `tuning` are rules for `rewriting`.
+- `precision` computes in bfloat16, and `tuning` is the fastest variant. `convolutions`
+  puts those of float64 so that XLA has a library for them; both are rules for `rewriting`.
 - `reference` trains as Flax's own example does, to hold the other variants against.
 """

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from flax_impl.engine import products
+from flax_impl.engine import convolutions
 from flax_impl.engine.rewriting import Rules, rewritten
 
 # Fused operations written in one piece are most of the time that compiling takes on a CPU.
@@ -26,9 +26,14 @@ def _known(name: str, value: int) -> bool:
     return True
 
 
-def quickly() -> dict[str, Any]:
-    """Options with which XLA compiles about five times as fast."""
-    return {name: value for name, value in _OPTIONS.items() if _known(name, value)}
+def quickly(*, loops: bool = False) -> dict[str, Any]:
+    """Options with which XLA compiles about five times as fast.
+
+    Args:
+        loops: Whether there are loops of XLA's own that take long unless they are optimised.
+    """
+    options = {**_OPTIONS, "xla_backend_optimization_level": 1} if loops else _OPTIONS
+    return {name: value for name, value in options.items() if _known(name, value)}
 
 
 def exactly(
@@ -43,11 +48,13 @@ def exactly(
         rules: What is computed otherwise besides, see `rewriting`.
     """
     kernels = [x for x in jax.tree.leaves(variables) if x.ndim >= 4 and x.dtype == "float64"]
-    if kernels and device == "cpu":
-        rules = (*rules, products.RULES)
+    images = bool(kernels) and device == "cpu"
+    library = images and convolutions.has_library()
+    if library:
+        rules = (*rules, convolutions.RULES)
     if rules:
         function = rewritten(function, *rules)
-    return jax.jit(function, compiler_options=quickly())
+    return jax.jit(function, compiler_options=quickly(loops=images and not library))
 
 
 @cache

@@ -208,18 +208,19 @@ def weights(table: Iterable[TensorInfo], kind: str) -> Arrays:
     Of "ties" and "black" they have few digits, so that sums are exact in any order; of "black"
     there are no biases either, so that a ReLU is given 0. Of "large" matrices are large. Of "alike"
     they are 0, and each bias has one value: so each output has.
+
+    Behind a batch norm no sum is exact. Weights of both signs would often add up to 0 but for
+    rounding there, which then decides what the largest value in a window is: so none is below 0.
     """
     rows = list(table)
     drawn = samples.sample_weights(rows, "float32", recipes.SEED)
-    if kind == "ties":
-        return {row.name: _few_digits(row) for row in rows}
-    if kind == "black":
-        return {
-            row.name: np.zeros_like(drawn[row.name])
-            if row.name.endswith("bias")
-            else _few_digits(row)
-            for row in rows
-        }
+    exact = not any(row.kind == "buffer" for row in rows)
+    if kind in ("ties", "black"):
+        few = {row.name: _few_digits(row) for row in rows}
+        if not exact:
+            few = {name: np.abs(array) for name, array in few.items()}
+        bare = [name for name in few if kind == "black" and name.endswith("bias")]
+        return {**few, **{name: np.zeros_like(few[name]) for name in bare}}
     if kind == "large":
         return {name: a * np.float32(TIMES) if a.ndim > 1 else a for name, a in drawn.items()}
     if kind == "alike":

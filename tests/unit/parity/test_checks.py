@@ -24,7 +24,7 @@ def test_outputs_are_those_of_the_spec() -> None:
         evidence_of(**{**FORWARD, "forward/7/logits": np.zeros((7, 9))}), CASE, "float64"
     )
     assert wrong.status == "failed"
-    assert wrong.detail.startswith("batch 2 gives {'logits': ((2, 9), 'float64')}, where the spec")
+    assert wrong.detail.startswith("batch 7 gives {'logits': ((7, 9), 'float64')}, where the spec")
     single = evidence_of(**{n: a.astype(np.float32) for n, a in FORWARD.items()})
     assert _outputs(single, CASE, "float64").status == "failed"
 

@@ -268,7 +268,7 @@ def test_float32_is_held_to_the_rounding_that_was_measured() -> None:
 
 def test_what_is_not_finite_measures_no_rounding() -> None:
     clean = both(1e-7, 1e-7)["forward"]
-    nan = np.full((2, 5), np.nan, np.float32)
+    nan = np.full((7, 5), np.nan, np.float32)
     broken = both(1e-7, 1e-7, **{"forward/7/logits": nan})["forward"]
     assert clean.status == "passed"
     assert broken.status == "failed"

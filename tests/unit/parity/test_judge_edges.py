@@ -250,3 +250,14 @@ def test_weights_of_few_digits_are_exact_in_any_order() -> None:
     assert not alike["fc3.weight"].any()
     assert [len(np.unique(alike[name])) for name in ("fc3.bias", "early_fc.bias")] == [1, 1]
     assert alike["fc3.bias"][0] != alike["early_fc.bias"][0]
+
+
+def test_behind_a_batch_norm_no_weights_cancel() -> None:
+    """Or rounding decides which value in a window is the largest: see `edges.weights`."""
+    kernel = TensorInfo("conv.weight", (8, 4, 3, 3), "float64", "parameter")
+    statistics = TensorInfo("bn.running_var", (8,), "float64", "buffer")
+    for kind in ("ties", "black"):
+        assert (edges.weights([kernel], kind)["conv.weight"] < 0).any()
+        behind = edges.weights([kernel, statistics], kind)["conv.weight"]
+        assert (behind >= 0).all()
+        assert (behind > 0).any()
