@@ -48,13 +48,12 @@ def exactly(
         rules: What is computed otherwise besides, see `rewriting`.
     """
     kernels = [x for x in jax.tree.leaves(variables) if x.ndim >= 4 and x.dtype == "float64"]
-    images = bool(kernels) and device == "cpu"
-    library = images and convolutions.has_library()
+    library = bool(kernels) and device == "cpu" and convolutions.has_library()
     if library:
         rules = (*rules, convolutions.RULES)
     if rules:
         function = rewritten(function, *rules)
-    return jax.jit(function, compiler_options=quickly(loops=images and not library))
+    return jax.jit(function, compiler_options=quickly(loops=bool(kernels) and not library))
 
 
 @cache
