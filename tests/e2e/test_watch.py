@@ -27,14 +27,19 @@ class Watched:
             shutil.copytree(FOLDER / package, folder / package)
         self.folder, self.log = folder, folder / "log"
         variables = {"PYTHONPATH": str(folder), caches.EVIDENCE: str(folder / "kept")}
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "triptych", "parity", "basic_net", "--watch", *words],
-                cwd=folder,
-                env=os.environ | variables,
-                stdout=log,
-                stderr=log,
-            )
+        # Tests that run in a shell's background ignore it, and what they start would too.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            with self.log.open("w") as log:
+                self.process = subprocess.Popen(
+                    [sys.executable, "-m", "triptych", "parity", "basic_net", "--watch", *words],
+                    cwd=folder,
+                    env=os.environ | variables,
+                    stdout=log,
+                    stderr=log,
+                )
+        finally:
+            signal.signal(signal.SIGINT, before)
         self.read = 0
 
     def until(self, text: str) -> list[str]:
