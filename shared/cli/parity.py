@@ -53,9 +53,9 @@ def parity(backends: Backends, device: Device, proof: ProofOptions, options: Opt
 
     With files of evidence: hold these against each other, without any framework. With the files of
     shards: merge them, without any framework, into what a single run gives. All architectures take
-    10 to 20 minutes on 2 cores, two thirds of it with --no-trainings; evidence is kept, so that a
-    later run makes what changed alone. Exits with 1 when a check fails, a comparison is missing, or
-    there was nothing to compare. A shard that has no case exits with 0.
+    9 minutes or more on 2 cores, half of it with --no-trainings --dtype float64; evidence is kept,
+    so that a later run makes what changed alone. Exits with 1 when a check fails, a comparison is
+    missing, or there was nothing to compare. A shard that has no case exits with 0.
     """
     from shared import caches
     from shared.parity import files, ladder, merge, shards, table
