@@ -99,6 +99,6 @@ def has_library() -> bool:
         numbers = ("NHWC", "HWIO", "NHWC")
         return lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=numbers)
 
-    with jax.enable_x64(True):
+    with jax.enable_x64(True), jax.default_device(jax.devices("cpu")[0]):
         compiled = jax.jit(convolve).lower(x, kernel).compile().as_text()
     return "ynn" in (compiled or "")
