@@ -233,8 +233,11 @@ class Trainer:
     def __init__(
         self, model: keras.Model, outputs: list[str], task: Task, settings: Settings
     ) -> None:
+        optimizer = make_optimizer(settings)
+        # TensorFlow traces a step twice if it makes variables on its way.
+        optimizer.build(model.trainable_variables)
         self.measured = Measured(model, outputs, task)
-        self.measured.compile(make_optimizer(settings))
+        self.measured.compile(optimizer)
 
     def train_step(self, inputs: Any, targets: Mapping[str, KerasTensor]) -> Mapping[str, Any]:
         """One optimizer step."""

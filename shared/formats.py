@@ -17,7 +17,7 @@ FORMATS = {
     "benchmark": 1,
     "comparison": 1,
     "conventions": 1,
-    "evidence": 5,
+    "evidence": 6,
     "history": 1,
     "parity": 2,
     "ratios": 1,

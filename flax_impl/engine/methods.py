@@ -36,7 +36,12 @@ class FlaxMethods:
             example = weights.example(own.network)
             layout = weights.layout(module, *example)
             variables = weights.zeros(module, example, kept(own.dtype))
-        return FlaxModel(own.network, module, variables, layout, own.dtype, own.device, own.variant)
+        again = FlaxModel(
+            own.network, module, variables, layout, own.dtype, own.device, own.variant
+        )
+        if module == own.native:  # the same class with the same fields is the same function
+            again.share(own)
+        return again
 
     def hand_over(self, other: Model, folder: Path) -> None:
         """Variables as msgpack, in a file that is read into the other's."""
@@ -88,8 +93,16 @@ class FlaxMethods:
             return max(float(np.abs(x).max()) for x in jax.tree.leaves(gradients))
 
     def batches(self, batches: Sequence[tuple[Arrays, np.ndarray]]) -> dict[str, np.ndarray]:
-        """What `predict_batch` and `evaluate` say."""
-        with self.model.computing():
+        """What `predict_batch` and `evaluate` say, with `predict` compiled."""
+        predict = self.model.compiled(partial(self.native.apply, method="predict"))
+
+        def compiled(call: Any, arguments: Any, named: Any, context: Any) -> Any:
+            traced = any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(arguments))
+            if context.method_name != "predict" or traced:
+                return call(*arguments, **named)
+            return predict(self.model.variables, *arguments, **named)
+
+        with self.model.computing(), nn.intercept_methods(compiled):
             bound = self.native.bind(self.model.variables)
             pairs: list[tuple[Any, Any]] = []
             for inputs, labels in batches:

@@ -71,6 +71,10 @@ class FlaxModel:
             )
         )
 
+    def share(self, other: "FlaxModel") -> None:
+        """Compute outputs by what another model has compiled, whose module is equal to this one."""
+        self._apply = other._apply
+
     def compiled(
         self, function: Callable[..., Any], purpose: str = "inference"
     ) -> Callable[..., Any]:

@@ -92,10 +92,10 @@ def classes(network: Network, task: Task | None) -> list[str]:
 
 
 def sizes(spec: Spec, case: Case, dtype: str) -> tuple[int, ...]:
-    """Batches of other sizes that outputs are looked at for, in whole networks in float64."""
-    if dtype != "float64" or not recipes.is_whole(spec, case):
+    """Batches of other sizes that outputs of the smallest network are looked at for in float64."""
+    if dtype != "float64" or case != recipes.smallest(spec):
         return ()
-    small = case == recipes.trained_case(spec) and case.parameters <= SMALL
+    small = spec.task is not None and case.parameters <= SMALL
     return (PRIME, MANY) if small else (PRIME,)
 
 

@@ -29,8 +29,9 @@ class Asked:
 
     `recipes` are the trainings, of `steps` steps each; a training that was saved goes on for
     `further` steps; the trainers of both variants make `variants` steps, and in float32 `singles`,
-    each by itself; `combinations` are the settings that they are tried with besides; where trainers
-    are not looked at, `passes` of both variants are. Methods are
+    each by itself, and step by AdamW with `adam`, by momentum otherwise; `combinations` are the
+    settings that they are tried with besides; where trainers are not looked at, `passes` of both
+    variants are. Methods are
     called in every dtype, and what of them does not depend on a dtype is shown in the dtypes
     `methods`, without any of which there are none.
     """
@@ -43,6 +44,7 @@ class Asked:
     combinations: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()
     passes: bool = False
+    adam: bool = False
 
     def common(self, other: Asked) -> Asked:
         """What both were asked for."""
@@ -57,6 +59,7 @@ class Asked:
             tuple(name for name in self.combinations if name in other.combinations),
             tuple(dtype for dtype in self.methods if dtype in other.methods),
             self.passes and other.passes,
+            self.adam and other.adam,
         )
 
 

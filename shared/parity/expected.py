@@ -169,8 +169,8 @@ def _methods(
         return
     yield from ((f"config/{n}", array.shape) for n, array in methods.arguments(network).items())
     yield from ((f"gradients/{name}", ()) for name in methods.stopped(network))
-    whole = recipes.is_whole(spec, case) and evidence.backend in methods.WHOLE_FILES
-    for start in ("again", *(["again/file"] if whole else [])):
+    file = recipes.has_files(spec, case) and evidence.backend in methods.WHOLE_FILES
+    for start in ("again", *(["again/file"] if file else [])):
         yield from ((f"{start}/weights/{name}", (32,)) for name in tensors)
         yield from ((f"{start}/outputs/{name}", shape) for name, shape in outputs.items())
     if network.cls in methods.LOGS:

@@ -166,7 +166,7 @@ def trainers(asked: Asked, dtype: str) -> dict[str, Settings]:
     """
     if dtype == "float32":
         return {SINGLE: OF_TRAINERS[SINGLE]} if asked.singles else {}
-    name = "adam" if asked.singles else "momentum"
+    name = "adam" if asked.adam else "momentum"
     return {name: OF_TRAINERS[name]}
 
 
@@ -234,10 +234,22 @@ def has_trainers(spec: Spec, case: Case) -> bool:
     return case.trainers or case == trained_case(spec)
 
 
+def has_files(spec: Spec, case: Case) -> bool:
+    """Whether a case's network is saved and loaded by its framework: an architecture's smallest is.
+
+    What a file has of a network is its configuration and its weights; every case is made again of
+    its configuration.
+    """
+    return case == smallest(spec)
+
+
 def trained_case(spec: Spec) -> Case | None:
     """The case whose trainings are compared: of the whole network's the one with least to do."""
-    if spec.task is None:
-        return None
+    return smallest(spec) if spec.task is not None else None
+
+
+def smallest(spec: Spec) -> Case:
+    """The case of the whole network that has least parameters, and is not the default if it can."""
     whole = [case for case in spec.more_cases if is_whole(spec, case)] or [*spec.cases]
     return min(whole, key=lambda case: case.parameters)
 

@@ -23,10 +23,10 @@ from typing import NoReturn
 from shared import caches, forking, registry, workers
 from shared.errors import TriptychError
 from shared.panels import PANELS
-from shared.parity import kept, ladder, sources
+from shared.parity import kept, ladder, recipes, shards, sources
 from shared.parity.checks import Outcome
 from shared.parity.kept import Question
-from shared.specs import Spec
+from shared.specs import Case, Spec
 from shared.workers import ALONE
 
 PAUSE = 0.2
@@ -51,6 +51,15 @@ class _ChangedError(Exception):
 
 class _AgainError(Exception):
     """What this process itself has imported has changed, or what the servers have."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of what is asked, with a verdict of its own."""
+
+    name: str
+    question: Question
+    cases: Sequence[tuple[Spec, Case]]
 
 
 @dataclass
@@ -119,27 +128,30 @@ class Watch:
 
     def _climb(self) -> None:
         """The stages, until one is not proved."""
-        for name, question in stages(self.question):
+        for stage in stages(self.specs, self.question):
             began = time.perf_counter()
-            outcome = self._stage(question)
+            outcome = self._outcome(stage)
             self.show(outcome)
             seconds = time.perf_counter() - began
-            self.say(f"{name}: {verdict(outcome)}, in {seconds:.1f} s")
+            self.say(f"{stage.name}: {verdict(outcome)}, in {seconds:.1f} s")
             if not outcome.proved:
                 return
 
-    def _stage(self, question: Question) -> Outcome:
-        return ladder.climb(
-            self.specs,
+    def _outcome(self, stage: Stage) -> Outcome:
+        question = stage.question
+        outcome = Outcome(device=question.device, precision=question.precision)
+        for _ in ladder.climbing(
+            outcome,
+            stage.cases,
             question.dtypes,
-            device=question.device,
-            precision=question.precision,
             backends=self.backends,
             trainings=question.trainings,
             variants=question.variants,
             keeps=True,
             report=lambda _: self._interrupt(),
-        )
+        ):
+            pass
+        return outcome
 
     def _interrupt(self) -> None:
         """Leave the checks where they are when a file was saved."""
@@ -201,12 +213,22 @@ class Watch:
         return forking.Context(self._servers[backend])
 
 
-def stages(question: Question) -> list[tuple[str, Question]]:
-    """What is asked one after the other: what passes through the networks first, then all."""
+def stages(specs: Sequence[Spec], question: Question) -> list[Stage]:
+    """What is asked one after the other: what passes through the networks first, then all.
+
+    Of several cases the smallest whole networks come first of all. What a stage has made, the next
+    one reads.
+    """
     exact = "float64" if "float64" in question.dtypes else question.dtypes[0]
     passes = replace(question, dtypes=(exact,), trainings=False, variants=False)
-    named = [(f"passes in {exact}", passes), ("all that is asked", question)]
-    return named if passes != question else named[1:]
+    every, few = shards.cases(specs), [(spec, recipes.smallest(spec)) for spec in specs]
+    smallest = "the smallest network's" if len(few) == 1 else "the smallest networks'"
+    named = [
+        Stage(f"{smallest} passes in {exact}", passes, few if len(few) < len(every) else ()),
+        Stage(f"passes in {exact}", passes, every if passes != question else ()),
+        Stage("all that is asked", question, every),
+    ]
+    return [stage for stage in named if stage.cases]
 
 
 def verdict(outcome: Outcome) -> str:

@@ -85,7 +85,7 @@ def expected(spec: specs.Spec, case: specs.Case, dtype: str) -> dict[str, list[s
     kinds = ["ties", "black", "large", "alike"]
     kinds += ["masked"] if any(t.dtype != "float" for t in case.network.inputs.values()) else []
     kinds += ["uncounted"] if labels else []
-    kinds += ["batches"] if recipes.is_whole(spec, case) and dtype == "float64" else []
+    kinds += ["batches"] if case == recipes.smallest(spec) and dtype == "float64" else []
     by_itself = ["finite", "alike", "lent", *(["uncounted"] if labels else [])]
     rungs["edges"] = [*pairs * len(kinds), *INSTALLED * len(by_itself)]
     return {rung: sorted(names) for rung, names in rungs.items()}

@@ -48,7 +48,7 @@ def test_what_says_nothing_is_of_an_earlier_version() -> None:
 @pytest.mark.parametrize("version", [0, 99, "1", None, True, 1.0])
 def test_a_format_that_is_not_known_is_refused(version: object) -> None:
     value = {"kind": "triptych evidence", "format": version}
-    with pytest.raises(DataError, match=f"evidence of format {version!r}, .* formats up to 5"):
+    with pytest.raises(DataError, match=f"evidence of format {version!r}, .* formats up to 6"):
         formats.check(value, "evidence")
 
 
@@ -142,7 +142,7 @@ def test_recorded_conventions_are_checked(tmp_path: Path) -> None:
         table.read(whole)
 
 
-@pytest.mark.parametrize(("version", "problem"), [(1, "earlier version"), (99, "up to 5")])
+@pytest.mark.parametrize(("version", "problem"), [(1, "earlier version"), (99, "up to 6")])
 def test_evidence_of_another_format_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: int, problem: str
 ) -> None:

@@ -35,7 +35,7 @@ def methods(subject: Subject, dtype: str) -> Arrays:
         parts["features"] = lambda: {"value": native.features(few)}
     if dtype in subject.plan.asked.methods:
         parts["config"] = lambda: expected.described(native.config())
-        parts["again"] = lambda: _again(model, native, inputs, whole=subject.plan.whole)
+        parts["again"] = lambda: _again(model, native, inputs, files=subject.plan.files)
         parts["gradients"] = lambda: {
             name: np.array(native.passes(name, inputs)) for name in expected.stopped(network)
         }
@@ -74,16 +74,16 @@ def _decoded(model: Model, inputs: Arrays) -> Arrays:
     return arrays
 
 
-def _again(model: Model, native: Methods, inputs: Arrays, *, whole: bool) -> Arrays:
-    """The network once more from its configuration, with the weights of a file if it is whole."""
+def _again(model: Model, native: Methods, inputs: Arrays, *, files: bool) -> Arrays:
+    """The network once more from its configuration, and with files by way of one of weights."""
     again = native.again()
     with tempfile.TemporaryDirectory() as folder:
-        if whole:
+        if files:
             native.hand_over(again, Path(folder))
         else:
             again.load_weights(model.weights())
         arrays = under("weights", _digests(again)) | under("outputs", again(inputs))
-        loaded = native.whole(Path(folder)) if whole else None
+        loaded = native.whole(Path(folder)) if files else None
     if loaded is not None:
         arrays |= under("file/weights", _digests(loaded))
         arrays |= under("file/outputs", loaded(inputs))

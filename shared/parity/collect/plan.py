@@ -28,6 +28,8 @@ class Plan:
     """Whether passes of both variants are shown, where their trainers are not."""
     singles: int = 0
     """How many of these the trainers make a step on by itself in float32."""
+    adam: bool = False
+    """Whether the trainers step by AdamW, and not by momentum."""
     combinations: tuple[str, ...] = ()
     """Settings that the trainers are tried with besides."""
     sizes: tuple[int, ...] = ()
@@ -35,7 +37,9 @@ class Plan:
     methods: tuple[str, ...] = ()
     """The dtypes in which what methods do apart from computing is shown; the first one, if none."""
     whole: bool = True
-    """Whether the case is a whole architecture, which is saved and loaded as the framework does."""
+    """Whether the case is a whole architecture: of its passes a step of a trainer is shown too."""
+    files: bool = True
+    """Whether the network is saved and loaded as the framework does."""
 
     @property
     def asked(self) -> Asked:
@@ -49,6 +53,7 @@ class Plan:
             self.combinations,
             self.methods or self.dtypes[:1],
             self.passes,
+            self.adam,
         )
 
 
@@ -80,7 +85,9 @@ def plan(
         both_variants=both_variants,
         passes=variants and not both_variants,
         singles=min(singles, len(both_variants)),
+        adam=bool(both_variants) and spec.name == combinations.ARCHITECTURE,
         combinations=combinations.of(spec) if batches and variants else (),
         sizes=edges.sizes(spec, case, "float64"),
         whole=recipes.is_whole(spec, case),
+        files=recipes.has_files(spec, case),
     )

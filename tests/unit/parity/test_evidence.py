@@ -18,5 +18,5 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(EvidenceError, match="is no evidence; `triptych record` writes such files"):
         evidence.read(path)
     weights.write(path, {"a": np.ones(2)}, {"about": {"kind": "triptych evidence", "format": 9}})
-    with pytest.raises(EvidenceError, match=r"of format 9, and this version .* formats up to 5"):
+    with pytest.raises(EvidenceError, match=r"of format 9, and this version .* formats up to 6"):
         evidence.read(path)

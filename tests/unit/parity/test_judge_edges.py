@@ -191,7 +191,9 @@ def test_what_must_be_there_follows_from_the_spec() -> None:
     assert parts(PERCEPTRON, 1, "float32") == usual | {"uncounted"}
     assert parts(SEQUENCE, 1) == usual | {"uncounted", "batches", "masked"}
     assert parts(SEQUENCE, ATTENTION) == usual | {"masked"}  # a part has no labels
-    assert parts(SPECS["inference_model"], 0) == usual | {"batches"}
+    frozen = SPECS["inference_model"]
+    assert parts(frozen, 0) == usual
+    assert parts(frozen, frozen.cases.index(recipes.smallest(frozen))) == usual | {"batches"}
     assert "edges/alike/tokens" in values(SEQUENCE, SEQUENCE.cases[1])
     assert "edges/batches/64/outputs/logits" in values()
     assert "edges/batches/64/outputs/logits" not in values(PERCEPTRON, PERCEPTRON.cases[0])

@@ -20,7 +20,7 @@ TABLE = [
     TensorInfo("fc.weight", (3, 4), "float64", "parameter"),
     TensorInfo("bn.running_var", (3,), "float64", "buffer"),
 ]
-ASKED = Asked(("momentum",), 5, 0, 3, 3)
+ASKED = Asked(("momentum",), 5, 0, 3, 3, adam=True)
 Arrays = dict[str, np.ndarray]
 
 

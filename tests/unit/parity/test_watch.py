@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,22 +13,47 @@ from shared.errors import BackendMissingError
 from shared.parity import sources, watch
 from shared.parity.checks import Check, Outcome
 from shared.parity.kept import Question
-from shared.parity.watch import Watch, stages, unreadable, verdict
+from shared.parity.watch import Stage, Watch, stages, unreadable, verdict
+from shared.specs import SPECS
 
 QUESTION = Question(("float64", "float32"), "cpu", "highest", trainings=True, variants=True)
 FIRST = "passes in float64"
 ALL = "all that is asked"
+ONE = replace(SPECS["basic_net"], more_cases=())
+"""A spec with one case."""
 
 
-def test_what_passes_through_the_networks_is_told_first() -> None:
-    (first, passes), (last, everything) = stages(QUESTION)
-    assert (first, last) == (FIRST, ALL)
-    assert passes == replace(QUESTION, dtypes=("float64",), trainings=False, variants=False)
-    assert everything == QUESTION
-    (first, passes), _ = stages(replace(QUESTION, dtypes=("float32",)))
-    assert first == "passes in float32"
-    assert passes.dtypes == ("float32",)
-    assert stages(passes) == [(ALL, passes)]
+def told(every: Sequence[Stage]) -> list[tuple[str, Question, list[str]]]:
+    """Stages by the labels of their cases."""
+    return [
+        (stage.name, stage.question, [case.label for _, case in stage.cases]) for stage in every
+    ]
+
+
+def test_the_smallest_networks_come_first_and_what_passes_through_all_next() -> None:
+    spec = SPECS["simple_resnet"]
+    passes = replace(QUESTION, dtypes=("float64",), trainings=False, variants=False)
+    labels = [case.label for case in spec.cases]
+    smallest = "4x196 image, 1 block, 6 classes"
+    assert told(stages([spec], QUESTION)) == [
+        (f"the smallest network's {FIRST}", passes, [smallest]),
+        (FIRST, passes, labels),
+        (ALL, QUESTION, labels),
+    ]
+    every = stages([spec, SPECS["basic_net"]], replace(QUESTION, dtypes=("float32",)))
+    assert [stage.name for stage in every][:2] == [
+        "the smallest networks' passes in float32",
+        "passes in float32",
+    ]
+    assert [case.label for _, case in every[0].cases] == [smallest, "6x5 image, 3 channels"]
+    assert told(stages([spec], passes)) == [
+        (f"the smallest network's {FIRST}", passes, [smallest]),
+        (ALL, passes, labels),
+    ]
+
+
+def test_a_network_with_one_case_has_no_smaller_one() -> None:
+    assert [stage.name for stage in stages([ONE], QUESTION)] == [FIRST, ALL]
 
 
 def outcome(*statuses: str) -> Outcome:
@@ -92,17 +117,20 @@ def watched(
     told: list[str] = []
     left = list(actions)
 
-    def climb(*_: object, report: Callable[[str], None], **options: object) -> Outcome:
+    def climbing(
+        climbed: Outcome, *_: object, report: Callable[[str], None], **options: object
+    ) -> Iterator[None]:
         told.append("climbs with trainings" if options["trainings"] else "climbs")
         action = left.pop(0) if left else lambda: (_ for _ in ()).throw(StopError)
         failing = action()
         report("a case")
-        return outcome("failed" if failing == "fail" else "passed")
+        climbed.checks += outcome("failed" if failing == "fail" else "passed").checks
+        yield
 
-    monkeypatch.setattr(watch.ladder, "climb", climb)
+    monkeypatch.setattr(watch.ladder, "climbing", climbing)
     monkeypatch.setattr(watch.registry, "usable", lambda _: ([], {}))
     with pytest.raises(StopError):
-        Watch([], QUESTION, (), told.append, lambda _: None).run()
+        Watch([ONE], QUESTION, (), told.append, lambda _: None).run()
     return told
 
 
