@@ -3,7 +3,7 @@
 1. mirror: the three files have the same classes, arguments, defaults, attributes and methods;
 2. counts: trainable parameters, and batch-norm buffers apart, are those of the spec;
 3. tensors: canonical names, shapes, dtypes and kinds are the same;
-4. outputs: names, shapes and dtypes for batches of 1, 2 and 7 are those of the spec;
+4. outputs: names, shapes and dtypes for batches of 1 and 7 are those of the spec;
 5. forward: the values for the same weights and inputs, in evaluation mode;
 6. exchange: the same weights go into each backend and come out of it, bitwise equal, so that each
     one's may be another's;

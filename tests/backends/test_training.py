@@ -90,6 +90,31 @@ def test_weights_that_are_loaded_meanwhile_are_those_of_the_next_step(
     assert losses[0] == losses[1]
 
 
+def traces(variant: str) -> int:
+    """In a worker: how often Python runs through a network in two train steps of Keras."""
+    spec = find("basic_net")
+    task, case = spec.require_task(), spec.more_cases[0]
+    model = registry.load("keras").build(case.network, seed=1, variant=variant)
+    native: Any = model.native  # type: ignore[attr-defined]
+    calls, call = [], native.call
+
+    def counted(*arguments: Any, **named: Any) -> Any:
+        calls.append(arguments)
+        return call(*arguments, **named)
+
+    native.call = counted
+    trainer = model.trainer(task, Settings(optimizer="adam"), 0)
+    for batch in recipes.real_batches(case.network, task, 2):
+        trainer.train_step(batch)
+    return len(calls)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_keras_traces_a_train_step_once(lend: Lend, variant: str) -> None:
+    """Twice, if TensorFlow finds variables that are made on the way."""
+    assert lend("keras").call(traces, variant) == 1
+
+
 @pytest.mark.parametrize("backend", PANELS)
 @pytest.mark.parametrize(
     ("warmup", "decay"), [(None, 9), (5, None), (5, 9), (1, 1), (6, 1)], ids=str
