@@ -129,7 +129,7 @@ def _keys(check: Check, first: Divergence, odd: str) -> list[tuple[str, ...]]:
     place = places.side(odd, first.place) if odd else first.place
     other = "".join(name for name in check.between.split("-") if name != odd) if odd else ""
     words = first.cause.replace(other, "") if other else first.cause
-    if place:
+    if place and not places.functions(first):  # of which one has several things to do
         return [(between, first.kind, place), (between, first.kind, words)]
     if words:
         return [(between, first.kind, words)]

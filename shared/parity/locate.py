@@ -17,6 +17,8 @@ from shared.parity import causes, recipes, samples
 from shared.parity.evidence import Arrays, CaseEvidence
 from shared.specs import Settings
 
+LOSS = "the loss of equal outputs"
+
 
 class Tolerances(Protocol):
     """Tells what arrays may differ by, as a whole or in any row."""
@@ -230,7 +232,7 @@ class _Search:
                     terms = self.terms()
                     if self.dtype == "float64" or len(terms) == 1:  # rounding fits one of many
                         cause = cause or causes.explain_terms(*self.names, *sides, terms)
-                return self.divergence("training", "", "the loss of equal outputs", size, cause)
+                return self.divergence("training", "", LOSS, size, cause)
         return None
 
     def terms(self) -> list[causes.Term]:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import cache
 
 from shared.interface import Step, Trace
 from shared.panels import PANELS
+from shared.parity import recipes, sources
 from shared.parity.checks import Check
-from shared.parity.locate import Divergence
+from shared.parity.locate import LOSS, Divergence
+
+TRAINING = "training"
+"""The file of a panel that has the loss and the optimizer."""
+
+OF_OPTIMIZER = {"schedule": "make_schedule", "clipping": "clip"}
+"""The functions of what an optimizer's step is made of, by the kind of a cause, where a panel has
+them: all else is in `make_optimizer`."""
 
 OF_INPUT = "the input of "
 OF_OUTPUT = "the network's output "
@@ -30,15 +40,53 @@ def placed(checks: Iterable[Check], traces: Mapping[str, Trace]) -> list[Check]:
 
 
 def _places(check: Check, first: Divergence, traces: Mapping[str, Trace]) -> str:
-    sides = [name for name in check.between.split("-") if name in traces]
-    return ", ".join(filter(None, (place(name, traces[name], first) for name in sides)))
+    sides = check.between.split("-")
+    if functions(first):
+        return ", ".join(filter(None, (_defined(name, first) for name in sides)))
+    known = [name for name in sides if name in traces]
+    return ", ".join(filter(None, (place(name, traces[name], first) for name in known)))
+
+
+def functions(first: Divergence) -> list[str]:
+    """Those of a panel's training that a divergence is of, the likeliest first; none of a network.
+
+    The shipped Adam is each library's own.
+    """
+    if first.point == LOSS:
+        return ["total_loss"]
+    rung, _, recipe = first.rung.partition("/")
+    if rung != "optimizers" or recipe == recipes.SHIPPED:
+        return []
+    own = OF_OPTIMIZER.get(first.kind)
+    return [*([own] if own else []), "make_optimizer"]
+
+
+def _defined(backend: str, first: Divergence) -> str:
+    """Where the first of these functions that a panel has begins, "" if it has none."""
+    file = f"{PANELS.get(backend, '')}/{TRAINING}.py"
+    lines = _lines(file, sources.states().get(file))
+    known = [lines[name] for name in functions(first) if name in lines]
+    return f"{file}:{known[0]}" if known else ""
+
+
+@cache
+def _lines(file: str, state: sources.State | None) -> Mapping[str, int]:
+    """Where a file's functions begin, by their names; nothing if it cannot be read as Python."""
+    path = sources.files(file.partition("/")[0]).get(file) if state else None
+    if path is None:
+        return {}
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return {}
+    return {node.name: node.lineno for node in tree.body if isinstance(node, ast.FunctionDef)}
 
 
 def place(backend: str, trace: Trace, first: Divergence) -> str:
     """A file and a line, as in "flax_impl/mlp.py:35", or "" if no line of a network is told.
 
     That of an input is where it is made of what other layers gave; if these gave it as it is, and
-    so for all else, it is where the layer is called. A loss and an optimizer have no such line.
+    so for all else, it is where the layer is called.
     """
     steps = _steps(trace, first)
     files = {step.file for step in steps if step.file}

@@ -49,7 +49,10 @@ def explain_loss(
     large, small, factor = (
         (b_name, a_name, ratio) if abs(ratio) > 1 else (a_name, b_name, 1 / ratio)
     )
-    for factors, words in _factors(sizes):
+    half = (
+        abs(factor / 2 - 1) <= near
+    )  # which the plain word tells right, whatever there are two of
+    for factors, words in () if half else _factors(sizes):
         if abs(factor / factors - 1) <= near:
             return Cause(
                 "loss reduction",

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from shared.parity.checks import Check, Outcome
 from shared.parity.explanations import explain
-from shared.parity.locate import Divergence
+from shared.parity.locate import LOSS, Divergence
 from shared.parity.table import show_problems
 from tests.printed import shown
 
@@ -93,6 +93,27 @@ def test_another_cause_at_the_same_place_has_its_own_words() -> None:
         ]
     )
     assert [cause.first.cause for cause in causes] == [half.cause, bits.cause]
+
+
+def test_a_function_that_does_several_things_has_a_line_for_each_cause() -> None:
+    def failed(dtype: str, kind: str, cause: str) -> Check:
+        place = "torch_impl/training.py:74, flax_impl/training.py:49"
+        first = Divergence("loss", "training", "", LOSS, 0.1, kind, cause, place)
+        return Check("loss", "net", "case", dtype, "torch-flax", "failed", first=first)
+
+    causes, rest = explain(
+        [
+            failed("float64", "smoothing", "flax smooths labels by 0.1, torch by 0"),
+            failed("float32", "scale", "flax doubles the loss of torch"),
+        ]
+    )
+    assert rest == []
+    assert [cause.text for cause in causes] == [
+        "flax_impl/training.py:49, the loss of equal outputs: flax smooths labels by 0.1, torch by "
+        "0; explains 1 check",
+        "flax_impl/training.py:49, the loss of equal outputs: flax doubles the loss of torch; "
+        "explains 1 check",
+    ]
 
 
 def test_files_of_one_backend_are_told_apart() -> None:

@@ -1,11 +1,16 @@
 """The file and the line of what ran where two backends part."""
 
+from pathlib import Path
+
 import pytest
 
 from shared.interface import Step, Trace
+from shared.panels import PANELS
+from shared.parity import recipes, sources
 from shared.parity.checks import Check
-from shared.parity.locate import Divergence
-from shared.parity.places import place, placed, side
+from shared.parity.locate import LOSS, Divergence
+from shared.parity.places import functions, place, placed, side
+from shared.registry import FOLDER
 
 
 def step(kind: str, layer: str, line: int, *inputs: int | str, block: str = "") -> Step:
@@ -80,3 +85,50 @@ def test_checks_have_the_places_of_both_sides() -> None:
     assert one.first.place == "keras_impl/mlp.py:10"
     (none, _) = placed([failed, passed], {})
     assert none.first == first
+
+
+@pytest.mark.parametrize(
+    ("rung", "point", "kind", "expected"),
+    [
+        ("loss", LOSS, "", ["total_loss"] * 3),
+        ("gradients", LOSS, "smoothing", ["total_loss"] * 3),
+        ("optimizers/adam", "fc.weight after one step", "beta", ["make_optimizer"] * 3),
+        ("optimizers/cosine", "fc.weight after step 9", "schedule", ["make_schedule"] * 3),
+        (
+            "optimizers/clipped",
+            "fc.weight after one step",
+            "clipping",
+            ["clip", "make_optimizer", "make_optimizer"],
+        ),
+    ],
+)
+def test_a_loss_and_an_optimizer_are_where_their_function_begins(
+    rung: str, point: str, kind: str, expected: list[str]
+) -> None:
+    for backend, function in zip(PANELS, expected, strict=True):
+        first = Divergence(rung, "training", "", point, 0.1, kind)
+        failed = Check("loss", "net", "case", "float64", f"{backend}-other", "failed", first=first)
+        (told,) = placed([failed], {})
+        assert told.first
+        file, _, number = told.first.place.partition(":")
+        line = (FOLDER / file).read_text().splitlines()[int(number) - 1]
+        assert line.startswith(f"def {function}(")
+        assert file == f"{PANELS[backend]}/training.py"
+
+
+def test_what_a_library_ships_has_no_line_of_a_panel() -> None:
+    rung = f"optimizers/{recipes.SHIPPED}"
+    first = Divergence(rung, "training", "fc", "fc.weight after one step", 0.1)
+    assert functions(first) == []
+
+
+def test_a_file_that_cannot_be_read_has_no_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "training.py").write_text("def total_loss(:\n")
+    paths = {"torch_impl/training.py": tmp_path / "training.py"}
+    monkeypatch.setattr(sources, "files", lambda _: paths)
+    first = Divergence("loss", "training", "", LOSS, 0.1)
+    failed = Check("loss", "net", "case", "float64", "torch-flax", "failed", first=first)
+    (told,) = placed([failed], {})
+    assert told.first == first

@@ -43,6 +43,8 @@ def test_losses() -> None:
     cause = loss("torch", "keras", 0.7, 2.1)
     assert cause is not None
     assert cause.text.startswith("keras's loss is torch's times 3")
+    two = explain_loss("torch", "keras", 0.7, 1.4, {"batch": 3, "labels": 6, "classes": 2})
+    assert two == Cause("scale", "torch's loss is half of keras's")  # not what two classes make it
     for other in (0.7, 0.7 * (1 + 1e-14), 0.7123, math.nan, math.inf, 0.0):
         assert loss("torch", "keras", 0.7, other) is None
 
