@@ -55,11 +55,11 @@ PARTS = (
     "resume/adam",
     "resume/momentum/loaded",
     "variants/tuned",
-    "variants/tuned/adam/1",
-    "variants/idiomatic/adam/before",
+    "variants/tuned/momentum/1",
+    "variants/idiomatic/momentum/before",
     "variants/tuned/single steps/4",
-    "variants/tuned/adam/uncounted",
-    "variants/tuned/adam/alike/outputs",
+    "variants/tuned/momentum/uncounted",
+    "variants/tuned/momentum/alike/outputs",
     "variants/idiomatic/lent",
 )
 """What the evidence of a network with trainings has, in parts."""

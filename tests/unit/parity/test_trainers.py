@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from shared.interface import VARIANTS, TensorInfo
-from shared.parity import collect, edges, expected, judge, recipes, samples
+from shared.parity import collect, combinations, edges, expected, judge, recipes, samples
 from shared.parity.evidence import Asked, CaseEvidence
 from shared.parity.judge import Pair, figures
 from shared.specs import SPECS
@@ -302,6 +302,9 @@ def test_trainers_are_of_the_smallest_whole_network_and_of_those_that_say_so() -
             asked = collect.plan(spec, case, ["float64"], trainings=False).asked
             assert bool(asked.variants) is (case in actual)
             assert asked.passes is (case not in actual)
+            assert asked.adam is (spec.name == combinations.ARCHITECTURE and case in actual)
+            (recipe,) = recipes.trainers(asked, "float64")
+            assert recipe == ("adam" if asked.adam else "momentum")
 
 
 def passes(dtype: str, **changes: np.ndarray) -> Arrays:
