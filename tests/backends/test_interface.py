@@ -412,7 +412,7 @@ def test_counts_and_outputs_are_those_stated(worker: Worker, spec: Spec, case: C
     assert list(arrays) == list(case.network.outputs)
     for array in arrays.values():
         assert np.isfinite(array).all()
-        assert np.ptp(array) > 0
+        assert np.ptp(array) > 0 or array.shape[-1] == 1  # attention to the only step is 1
         assert array.flags.writeable
 
 
