@@ -61,6 +61,9 @@ OF_NO_CONCERN = (
 )
 """Environment variables that a terminal changes and no framework reads."""
 
+SOURCES = ("triptych", *sources.PACKAGES)
+"""The packages whose files evidence depends on."""
+
 COARSE = 0.01
 """Seconds by which the time of a file may be before the clock's."""
 
@@ -93,10 +96,12 @@ class Kept:
     """How much evidence was read, of a backend and a case."""
     _bases: dict[str, str] = field(default_factory=dict)
     _states: dict[str, sources.State] = field(default_factory=dict)
+    _around: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._states = sources.states()
-        self._bases = {backend: _base(backend, self.question) for backend in PANELS}
+        self._states = sources.states(SOURCES)
+        self._around = _surroundings(self.question.device)
+        self._bases = {name: _base(name, self.question, self._around) for name in PANELS}
 
     def key(self, backend: str, spec: Spec, case: Case) -> str:
         """Of a backend's evidence of a case."""
@@ -169,9 +174,9 @@ class Kept:
 
         `checks` are none where some backend gave no evidence.
         """
-        if sources.states() != self._states or self._is_older_than_its_sources():
+        if sources.states(SOURCES) != self._states or self._is_older_than_its_sources():
             return
-        if any(self._bases[backend] != _base(backend, self.question) for backend in keys):
+        if _surroundings(self.question.device) != self._around:
             return
         for name, case in new.items():
             self.write(keys[name], spec, case, versions[name])
@@ -239,15 +244,14 @@ def opened(question: Question) -> Kept | None:
     return Kept(folder, question)
 
 
-def _base(backend: str, question: Question) -> str:
+def _base(backend: str, question: Question, around: Mapping[str, Any]) -> str:
     """A digest of all that a backend's evidence depends on, beside the case."""
-    panel = PANELS[backend]
     about = {
         "backend": backend,
         "formats": formats.FORMATS,
         "question": asdict(question),
-        "sources": sources.digest(("shared", "triptych", panel)),
-        **_surroundings(question.device),
+        "sources": sources.digest(("shared", "triptych", PANELS[backend])),
+        **around,
     }
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
