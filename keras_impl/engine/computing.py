@@ -72,6 +72,19 @@ def seed_dropout(model: keras.Model, seed: int) -> None:
 
 
 @contextmanager
+def drawing_alike() -> Iterator[None]:
+    """A context in which the same is drawn each time, also from PyTorch's global generator."""
+    if keras.backend.backend() != "torch":
+        yield
+        return
+    import torch
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        yield
+
+
+@contextmanager
 def resting(dropouts: list[keras.layers.Dropout]) -> Iterator[None]:
     """A context in which dropout layers do nothing; what is compiled in it stays so."""
     rates = [layer.rate for layer in dropouts]

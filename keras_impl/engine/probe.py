@@ -14,6 +14,7 @@ from keras import layers, ops
 
 from keras_impl import training
 from keras_impl.engine import trace, weights
+from keras_impl.engine.computing import drawing_alike
 from keras_impl.engine.methods import KerasMethods
 from keras_impl.engine.model import KerasModel
 from shared.boundary import by_name
@@ -90,7 +91,7 @@ class KerasProbe:
         self, inputs: Arrays, *, train: bool, dropout: Dropout = "off"
     ) -> dict[str, np.ndarray]:
         """What goes into and comes out of every named layer."""
-        with self.unchanged(), self.watching(dropout) as seen:
+        with self.unchanged(), drawing_alike(), self.watching(dropout) as seen:
             self.native(self.model.inputs(inputs), training=train)
             return seen.arrays(seen.calls)
 
