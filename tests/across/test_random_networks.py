@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 
 from shared.panels import PANELS
 from shared.workers import ALONE, Worker
 from tests.across.drawn.description import Drawn, Layer
 from tests.across.drawn.evidence import Refused, Shown, show
-from tests.across.drawn.holding import Tally, differences
+from tests.across.drawn.holding import Tally, differences, is_dead
 from tests.across.drawn.strategy import ACTIVATIONS, networks
 from tests.flavours import DEMANDED, FLAVOURS, exhaustive, lacking, skip_if_lacking
 
@@ -58,7 +58,9 @@ def tally(ask: Ask, count: int) -> Tally:
     )
     @given(networks())
     def agree(drawn: Drawn) -> None:
-        result.hold(drawn, ask(drawn))
+        answers = ask(drawn)
+        assume(not is_dead(answers))
+        result.hold(drawn, answers)
 
     agree()
     return result

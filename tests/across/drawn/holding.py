@@ -43,7 +43,7 @@ class _Rounded(Pair):
     def shrunk(self, key: str) -> float:
         """How many times as large the largest gradient is as this one; 0 for what is none."""
         rung = key.partition("/")[0]
-        if "gradients" not in rung:
+        if "gradients" not in rung or key not in self.a.arrays["float64"]:
             return 0.0
         rungs = {"gradients", "input gradients"} if rung != "dropout gradients" else {rung}
         arrays = self.a.arrays["float64"]
@@ -75,6 +75,18 @@ class Tally:
             assert not problems, f"{one} and {other}: {problems}"
         self.same += 1
         self.kinds.update(drawn.kinds)
+
+
+def is_dead(answers: Mapping[str, Refused | Shown]) -> bool:
+    """Whether all gradients are 0 in all panels: a ReLU that leaves nothing shows nothing."""
+    own = [
+        array
+        for answer in answers.values()
+        if isinstance(answer, Shown)
+        for name, array in answer.evidence.arrays["float64"].items()
+        if name.startswith("gradients/")
+    ]
+    return bool(own) and not any(array.any() for array in own)
 
 
 def differences(one: Shown, other: Shown) -> list[str]:
