@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 from shared.interface import Step, Trace
 from shared.panels import PANELS
@@ -40,7 +41,7 @@ def placed(checks: Iterable[Check], traces: Mapping[str, Trace]) -> list[Check]:
 
 
 def _places(check: Check, first: Divergence, traces: Mapping[str, Trace]) -> str:
-    sides = check.between.split("-")
+    sides = [name for name in check.between.split("-") if name in PANELS]
     if functions(first):
         return ", ".join(filter(None, (_defined(name, first) for name in sides)))
     known = [name for name in sides if name in traces]
@@ -63,22 +64,20 @@ def functions(first: Divergence) -> list[str]:
 
 def _defined(backend: str, first: Divergence) -> str:
     """Where the first of these functions that a panel has begins, "" if it has none."""
-    file = f"{PANELS.get(backend, '')}/{TRAINING}.py"
-    lines = _lines(file, sources.states().get(file))
+    file = f"{PANELS[backend]}/{TRAINING}.py"
+    path = sources.files(PANELS[backend]).get(file)
+    try:
+        lines = _lines(path, sources.state(path)) if path else {}
+    except (OSError, SyntaxError, ValueError):  # as it is on the disk now
+        return ""
     known = [lines[name] for name in functions(first) if name in lines]
     return f"{file}:{known[0]}" if known else ""
 
 
 @cache
-def _lines(file: str, state: sources.State | None) -> Mapping[str, int]:
-    """Where a file's functions begin, by their names; nothing if it cannot be read as Python."""
-    path = sources.files(file.partition("/")[0]).get(file) if state else None
-    if path is None:
-        return {}
-    try:
-        tree = ast.parse(path.read_bytes())
-    except (OSError, SyntaxError, ValueError):
-        return {}
+def _lines(path: Path, state: sources.State) -> Mapping[str, int]:  # noqa: ARG001
+    """Where a file's functions begin, by their names; read again when it is another one."""
+    tree = ast.parse(path.read_bytes())
     return {node.name: node.lineno for node in tree.body if isinstance(node, ast.FunctionDef)}
 
 

@@ -221,7 +221,8 @@ def stages(specs: Sequence[Spec], question: Question) -> list[Stage]:
     """
     exact = "float64" if "float64" in question.dtypes else question.dtypes[0]
     passes = replace(question, dtypes=(exact,), trainings=False, variants=False)
-    every, few = shards.cases(specs), [(spec, recipes.smallest(spec)) for spec in specs]
+    every = shards.cases(specs)
+    few = [(spec, case) for spec, case in every if case == recipes.smallest(spec)]
     smallest = "the smallest network's" if len(few) == 1 else "the smallest networks'"
     named = [
         Stage(f"{smallest} passes in {exact}", passes, few if len(few) < len(every) else ()),

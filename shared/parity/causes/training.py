@@ -49,9 +49,8 @@ def explain_loss(
     large, small, factor = (
         (b_name, a_name, ratio) if abs(ratio) > 1 else (a_name, b_name, 1 / ratio)
     )
-    half = (
-        abs(factor / 2 - 1) <= near
-    )  # which the plain word tells right, whatever there are two of
+    # Half is right whatever there are two of: classes, say, over which it may be averaged.
+    half = abs(factor / 2 - 1) <= near
     for factors, words in () if half else _factors(sizes):
         if abs(factor / factors - 1) <= near:
             return Cause(

@@ -40,7 +40,7 @@ def test_the_smallest_networks_come_first_and_what_passes_through_all_next() -> 
         (FIRST, passes, labels),
         (ALL, QUESTION, labels),
     ]
-    every = stages([spec, SPECS["basic_net"]], replace(QUESTION, dtypes=("float32",)))
+    every = stages([spec, SPECS["basic_net"], spec], replace(QUESTION, dtypes=("float32",)))
     assert [stage.name for stage in every][:2] == [
         "the smallest networks' passes in float32",
         "passes in float32",
