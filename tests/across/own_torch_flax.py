@@ -220,6 +220,35 @@ def steps(**changes: Any) -> dict[str, Any]:
     return answer(first, variables_of(StepsFlax(**changes), x, train=False), x, {})
 
 
+class MaximaTorch(torch.nn.Module):
+    """What is compared with a maximum: over steps, with 0, and with the third largest value."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = torch.nn.GroupNorm(1, 6, eps=1e-3)
+        self.head = torch.nn.Linear(6, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.norm(x.transpose(1, 2)).transpose(1, 2)
+        x = torch.where(x >= x.topk(3).values[..., -1:], x, 0.1 * x)
+        return torch.maximum(self.head(x.amax(1)), torch.tensor(0.0))
+
+
+class MaximaFlax(nn.Module):
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        x = nn.GroupNorm(1, epsilon=1e-3, name="norm")(x)
+        x = jnp.where(x >= jax.lax.top_k(x, 3)[0][..., -1:], x, 0.1 * x)
+        return jnp.maximum(nn.Dense(4, name="head")(x.max(1)), 0)
+
+
+def maxima() -> dict[str, Any]:
+    first = MaximaTorch()
+    shake(first)
+    x = RANDOM.normal(size=(3, 5, 6))
+    return answer(first, variables_of(MaximaFlax(), x), x, {})
+
+
 def other_things(what: str) -> dict[str, Any]:
     """Arguments that are no models, or whose tensors lie outside of layers."""
     module, variables = variables_of(Field(), VECTORS)

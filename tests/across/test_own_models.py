@@ -219,6 +219,11 @@ def test_convolution_over_steps(flax: Call) -> None:
     assert (first["layer"], first["point"]) == ("body", "the output of body")
 
 
+def test_values_are_compared_with_their_maximum(flax: Call) -> None:
+    """A maximum that XLA computes again with other rounding is none of the values."""
+    assert_proved(flax("maxima"), "activations", "gradients")
+
+
 def test_weights_may_be_compared_in_place_of_copied(flax: Call) -> None:
     assert_proved(flax("own_weights", True), *TRAINED)
     other = flax("own_weights", False)

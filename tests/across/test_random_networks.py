@@ -17,8 +17,8 @@ from tests.flavours import DEMANDED, FLAVOURS, exhaustive, lacking, skip_if_lack
 Answers = dict[str, Refused | Shown]
 Ask = Callable[[Drawn], Answers]
 
-FEW, MANY = 24, 2000
-"""How many networks `make test` and `make test-all` draw."""
+FEW, MANY, COMPILED = 24, 2000, 200
+"""How many networks `make test` and `make test-all` draw, and `make test-all` compiled."""
 
 # Without JAX's compiler, to which every network would be new.
 UNCOMPILED = {"JAX_DISABLE_JIT": "1", "JAX_ENABLE_COMPILATION_CACHE": "false"}
@@ -27,6 +27,16 @@ UNCOMPILED = {"JAX_DISABLE_JIT": "1", "JAX_ENABLE_COMPILATION_CACHE": "false"}
 @pytest.fixture(scope="module")
 def ask() -> Iterator[Ask]:
     """What each panel shows of a network, all at a time."""
+    yield from asking(UNCOMPILED)
+
+
+@pytest.fixture(scope="module")
+def ask_compiled() -> Iterator[Ask]:
+    """The same with JAX's compiler, which takes half a second a network."""
+    yield from asking({})
+
+
+def asking(compiling: dict[str, str]) -> Iterator[Ask]:
     names = [name for name in PANELS if name in DEMANDED or not lacking(name)]
     if len(names) < 2:
         pytest.skip("there is one backend here, and nothing to hold it against")
@@ -35,7 +45,7 @@ def ask() -> Iterator[Ask]:
         for name in names:
             skip_if_lacking(name)
             backend, environment = FLAVOURS[name]
-            worker = Worker(backend, {**ALONE, **environment, **UNCOMPILED})
+            worker = Worker(backend, {**ALONE, **environment, **compiling})
             workers[name] = stack.enter_context(worker)
 
         def asked(drawn: Drawn) -> Answers:
@@ -91,6 +101,12 @@ def test_many_random_networks_are_the_same(ask: Ask) -> None:
     assert seen.same >= MANY // 2
     assert seen.refused >= MANY // 100
     assert set(seen.kinds) == ALL_KINDS
+
+
+@exhaustive
+@pytest.mark.timeout(7200)
+def test_compiled_random_networks_are_the_same(ask_compiled: Ask) -> None:
+    assert tally(ask_compiled, COMPILED).same >= COMPILED // 2
 
 
 def dense(into: tuple[int, ...]) -> Layer:
