@@ -54,12 +54,12 @@ def exactly(
         rules: What is computed otherwise besides, see `rewriting`.
     """
     kernels = [x for x in jax.tree.leaves(variables) if x.ndim >= 4 and x.dtype == "float64"]
-    library = bool(kernels) and device == "cpu" and convolutions.has_library()
-    if library:
+    on_cpu = bool(kernels) and device == "cpu"
+    if on_cpu:
         rules = (*rules, convolutions.RULES)
     if rules:
         function = rewritten(function, *rules)
-    loops = bool(kernels) and not library
+    loops = bool(kernels) and not (on_cpu and convolutions.has_library())
     usual = jax.jit(function, compiler_options=quickly(optimised=loops))
     if loops:
         return usual

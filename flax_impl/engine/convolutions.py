@@ -5,6 +5,10 @@ or wider than the image around it. The others are loops of its own. They have to
 to optimise them takes longer than most programs of the ladder run. So zeros are put in beforehand
 here, and filters of zeros where they are too few. All convolutions are one primitive of JAX, also
 those in gradients.
+
+Zeros between pixels are put in beforehand too where a kernel is not as high as it is wide: there
+XLA swaps image and kernel, confuses their axes for some sizes, and ends the process. That is the
+gradient of a convolution with strides by its image.
 """
 
 import math
@@ -40,9 +44,8 @@ def _convolution(
     preferred_element_type: Any,
     **_: Any,
 ) -> Array | None:
-    """A large convolution without groups."""
-    groups = feature_group_count * batch_group_count
-    if lhs.dtype != jnp.float64 or rhs.dtype != jnp.float64 or groups != 1:
+    """A large convolution without groups, or one that XLA would fail to compile."""
+    if lhs.dtype != jnp.float64 or rhs.dtype != jnp.float64:
         return None
     zero, space = jnp.zeros((), lhs.dtype), dimension_numbers.lhs_spec[2:]
     filters_axis, channels_axis, *window = dimension_numbers.rhs_spec
@@ -60,10 +63,17 @@ def _convolution(
             [(0, 0)] * len(space),
             rhs_dilation=rhs_dilation,
             dimension_numbers=dimension_numbers,
+            feature_group_count=feature_group_count,
+            batch_group_count=batch_group_count,
             precision=precision,
             preferred_element_type=preferred_element_type,
         )
 
+    spread = any(step != 1 for step in lhs_dilation)
+    if spread and len({rhs.shape[axis] for axis in window}) > 1:
+        return convolve(lax.optimization_barrier(lax.pad(lhs, zero, around)), rhs)
+    if feature_group_count * batch_group_count != 1 or not has_library():
+        return None
     padded = jax.eval_shape(lambda: lax.pad(lhs, zero, around))
     shape = jax.eval_shape(convolve, padded, rhs).shape
     if math.prod(shape) * rhs.size < FEWEST_PRODUCTS * filters:
@@ -74,7 +84,6 @@ def _convolution(
     result = [shape[axis] for axis in dimension_numbers.out_spec[2:]]
     images = [lhs.shape[axis] for axis in space]
     wide = any(max(r, m) > n for r, m, n in zip(reach, result, images, strict=True))
-    spread = any(step != 1 for step in lhs_dilation)
     few = max(channels, filters) < CHANNELS
     if not (wide or spread or few):
         return None

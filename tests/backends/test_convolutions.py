@@ -1,5 +1,6 @@
 """float64's convolutions of Flax, put so that XLA has a library for them: what they give."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -94,6 +95,53 @@ def test_other_convolutions_stay_as_they_are(
     assert measured["barriers"] == 0
     for stock, put in zip(measured["stock"], measured["put"], strict=True):
         assert (put == stock).all()
+
+
+Uneven = tuple[tuple[int, ...], tuple[tuple[int, int], ...], tuple[int, ...], tuple[int, ...], int]
+# Space, padding, kernel, stride, groups.
+ENDED: list[Uneven] = [
+    ((4, 3), ((1, 2), (1, 1)), (2, 3), (2, 2), 2),
+    ((3, 4), ((0, 2), (1, 1)), (3, 2), (2, 2), 1),
+    ((6, 2), ((1, 1), (1, 1)), (2, 3), (2, 1), 2),
+    ((6, 3, 4), ((1, 2), (1, 0), (1, 1)), (3, 3, 2), (1, 2, 2), 1),
+]
+
+
+def by_image(shape: Uneven) -> tuple[np.ndarray, np.ndarray]:  # in a worker
+    """A convolution's gradient by its image, and by what it makes of each pixel alone."""
+    import jax
+    from jax import lax
+
+    from flax_impl.engine.compiling import exactly
+
+    space, padding, size, stride, groups = shape
+    axes, random, pixels = "XYZ"[: len(space)], np.random.default_rng(0), 2 * math.prod(space)
+    x = random.normal(size=(3, *space, 2))
+    kernel: Any = random.normal(size=(*size, 2 // groups, 4))
+
+    def convolve(x: Any) -> Any:
+        return lax.conv_general_dilated(
+            x,
+            kernel,
+            stride,
+            padding,
+            dimension_numbers=(f"N{axes}C", f"{axes}IO", f"N{axes}C"),
+            feature_group_count=groups,
+        )
+
+    with jax.enable_x64(True):
+        g = random.normal(size=jax.eval_shape(convolve, x).shape)
+        gradient = exactly(lambda x: jax.vjp(convolve, x)[1](g)[0], kernel, "cpu")(x)
+        alone = np.asarray(convolve(np.eye(pixels).reshape(pixels, *space, 2)))
+        by_pixels = g.reshape(len(g), -1) @ alone.reshape(pixels, -1).T
+        return np.asarray(gradient), by_pixels.reshape(x.shape)
+
+
+@pytest.mark.parametrize("shape", ENDED, ids=str)
+def test_a_kernel_that_is_not_as_high_as_wide_compiles(lend: Lend, shape: Uneven) -> None:
+    """XLA ends the process otherwise."""
+    gradient, by_pixels = lend("flax").call(by_image, shape)
+    assert close(gradient, by_pixels, 1e-13)
 
 
 def by_library(fewest: int) -> dict[str, bool]:  # in a worker

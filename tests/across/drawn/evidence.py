@@ -1,7 +1,9 @@
 """What a panel says of a drawn network; run in a worker that has one framework."""
 
 import importlib
+import sys
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,11 @@ from shared.parity.evidence import CaseEvidence
 from shared.parity.names import Named
 from shared.parity.user_models import _Comparison, _named_inputs, _side, _Watched
 from tests.across.drawn.description import Drawn
+
+PROGRAMS_OF = 200
+"""How many networks' programs JAX keeps; each program takes some of the memory maps that a Linux
+process may have, 65,530 as a rule."""
+_networks = count(1)
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,8 @@ class Shown:
 
 def show(backend: str, drawn: Drawn, seed: int = 0) -> Refused | Shown:
     """Build a network of a framework's layers, give it random weights, and compute everything."""
+    if next(_networks) % PROGRAMS_OF == 0 and "jax" in sys.modules:
+        sys.modules["jax"].clear_caches()
     builder = importlib.import_module(f"tests.across.drawn.of_{backend}")
     try:
         native = builder.build(drawn)
