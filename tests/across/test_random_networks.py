@@ -148,9 +148,9 @@ def batch_norm(into: tuple[int, ...]) -> Layer:
     return Layer("batch norm", into, options)
 
 
-def pool(into: tuple[int, ...], kind: str = "mean pool") -> Layer:
+def pool(into: tuple[int, ...], kind: str = "mean pool", padding: str = "valid") -> Layer:
     """A pool of two by two."""
-    return Layer(kind, into, {"kernel": (2, 2), "stride": (1, 1), "padding": "valid"})
+    return Layer(kind, into, {"kernel": (2, 2), "stride": (1, 1), "padding": padding})
 
 
 ONCE_WRONG = {
@@ -169,6 +169,18 @@ ONCE_WRONG = {
     # PyTorch's outputs were left with their channels first.
     "a picture without a convolution": Drawn((4, 5, 3), 3, 0, "list", (dense((4, 5, 3)),)),
     "a pool alone": Drawn((4, 5, 3), 3, 0, "list", (pool((4, 5, 3)), dense((3, 4, 3)))),
+    # The layout of what a function leaves of a picture was taken to be known.
+    "a pool that is a function": Drawn(
+        (4, 5, 3),
+        3,
+        0,
+        "attributes",
+        (
+            pool((4, 5, 3), "max pool", "same"),
+            Layer("activation", (4, 5, 3), {"name": "relu"}),
+            dense((4, 5, 3)),
+        ),
+    ),
     # An image that ends with zeros was taken for another part of the padded one.
     "zeros before a border": Drawn(
         (3, 5, 3),

@@ -126,6 +126,9 @@ class TorchProbe:
             for axes, kind in ((3, nn.Conv1d), (5, nn.Conv3d))
             if any(isinstance(module, kind) for module in self.native.modules())
         }
+        images = any(spec.axes == "HWC" for spec in self.model.network.inputs.values())
+        if images and not makes_images(self.native, self.native):
+            doubtful.add(4)  # functions alone may have seen images, with channels first
         hooks = []
         for name, module in self.native.named_modules():
             if not name:
@@ -152,7 +155,7 @@ def _seeded() -> Iterator[None]:
 
 
 def _is_open(module: nn.Module) -> bool:
-    """Whether a module takes (B, C, T) and (B, T, C) alike: nobody can tell which it was given."""
+    """Whether a module takes channels first or last alike: nobody can tell which it was given."""
     own = any(True for _ in module.parameters())
     return not own and not isinstance(module, (*_OF_STEPS, *_OF_VOLUMES, nn.Dropout))
 
@@ -181,7 +184,7 @@ class _Seen:
     def hook(self, name: str, image: bool, doubtful: Collection[int]) -> Any:
         """A forward hook that notes the first input and all outputs.
 
-        Nothing is noted that has as many axes as are `doubtful`: it may be (B, C, T) or (B, T, C).
+        Nothing is noted that has as many axes as are `doubtful`: its channels may be first or last.
         """
 
         def note(key: str, tensor: Any, moved: dict[int, bool]) -> None:

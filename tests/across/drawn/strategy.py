@@ -99,7 +99,8 @@ def options(draw: DrawFn, kind: str, into: Shape, earlier: list[Shape]) -> dict[
             alpha = {"alpha": draw(st.sampled_from([0.01, 0.2, 1.5]))}
             return {"name": name, **(alpha if name in ("elu", "leaky relu") else {})}
         case "max pool" | "mean pool":
-            return pool(draw, into)
+            picture = len(into) == 3 and len(earlier) == 1
+            return pool(draw, into, ["valid"] if picture else ["same", "valid"])
         case "add":
             alike = [index for index, shape in enumerate(earlier) if shape == into]
             return {"of": draw(st.sampled_from(alike))}
@@ -145,12 +146,12 @@ def transposed(draw: DrawFn, axes: int) -> dict[str, Any]:
     }
 
 
-def pool(draw: DrawFn, into: Shape) -> dict[str, Any]:
+def pool(draw: DrawFn, into: Shape, paddings: list[str]) -> dict[str, Any]:
     """A pool; its window fits, for TensorFlow ends the process where a maximum's does not."""
     return {
         "kernel": tuple(draw(st.integers(1, min(3, size))) for size in into[:-1]),
         "stride": each(draw, len(into) - 1, 1, 2),
-        "padding": draw(st.sampled_from(["same", "valid"])),
+        "padding": draw(st.sampled_from(paddings)),
     }
 
 
@@ -184,6 +185,7 @@ def kinds(into: Shape, style: str, first: bool) -> list[str]:
 
     A norm has three values or more: of fewer nothing is left but rounding. What PyTorch is given as
     a picture passes a layer of pictures first, for other layers do not tell where its channels are.
+    No more does the function that pads a pool.
     """
     if style == "sequential":
         return ["dense", "activation", *(["layer norm", "rms norm"] if into[-1] > 2 else [])]
