@@ -7,6 +7,9 @@ from typing import Literal
 
 from shared.parity.locate import Divergence
 
+ALIKE = 0.999
+"""Of differences this near to each other rounding alone decides which is the largest."""
+
 Status = Literal["passed", "bounded", "failed", "missing"]
 
 
@@ -36,8 +39,14 @@ class Differences:
 
     @property
     def worst(self) -> str | None:
-        """The name that is furthest above what it may have, or nearest to it."""
-        return max(self.values, key=lambda n: self.values[n] / self.allowed[n], default=None)
+        """The name that is furthest above what it may have, or nearest to it.
+
+        Of several that are alike the first one, so that every machine names the same.
+        """
+        names = self.failing or self.values
+        ratios = {name: self.values[name] / self.allowed[name] for name in names}
+        most = max(ratios.values(), default=0.0)
+        return next((name for name, ratio in ratios.items() if not ratio < ALIKE * most), None)
 
     def result(self, first: Divergence | None = None) -> Result:
         """The result of a rung."""

@@ -13,6 +13,7 @@ from shared.interface import TensorInfo
 from shared.parity import judge, recipes, samples
 from shared.parity.evidence import Asked, CaseEvidence
 from shared.parity.judge import Pair, trainings
+from shared.parity.judge.results import Differences
 from shared.parity.judge.trainers import _dropout as of_dropout
 
 RANDOM = np.random.default_rng(0)
@@ -699,3 +700,15 @@ def test_the_first_tensor_that_is_not_the_same_is_told() -> None:
     ]
     assert result.first is not None
     assert result.first.kind == "zeros"
+
+
+def test_of_differences_that_are_alike_the_first_is_named() -> None:
+    allowed = dict.fromkeys("abcd", 1e-12)
+    alike = {"a": 1e-13, "b": 1.5e-4, "c": 1.5e-4 * (1 + 1e-12), "d": 1e-5}
+    assert Differences(alike, allowed).worst == "b"
+    assert Differences(alike | {"d": 1.6e-4}, allowed).worst == "d"
+    near = {"a": 0.9999e-12, "b": 1.0001e-12}
+    assert "b differs" in Differences(near, allowed).result().detail
+    assert Differences({"a": 0.1, "b": float("inf")}, allowed).worst == "b"
+    assert Differences({"a": 0.1, "b": float("nan")}, allowed).result().status == "failed"
+    assert Differences().worst is None
