@@ -69,7 +69,7 @@ def exactly(
     @wraps(function)
     def called(*arguments: Any) -> Any:
         leaves, structure = jax.tree.flatten(arguments)
-        key = (structure, *((jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves))
+        key = (structure, *map(jax.typeof, leaves))
         if key not in chosen:
             traced = usual.trace(*arguments).jaxpr.jaxpr
             chosen[key] = optimised if compares(traced) else usual

@@ -37,6 +37,7 @@ def ask_compiled() -> Iterator[Ask]:
 
 
 def asking(compiling: dict[str, str]) -> Iterator[Ask]:
+    """What asks workers that have these settings of JAX's compiler."""
     names = [name for name in PANELS if name in DEMANDED or not lacking(name)]
     if len(names) < 2:
         pytest.skip("there is one backend here, and nothing to hold it against")
